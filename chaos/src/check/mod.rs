@@ -1,0 +1,1 @@
+//! Properties, each judged from the history alone.

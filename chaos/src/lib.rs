@@ -1,0 +1,12 @@
+//! Plans, schedules, the run loop, history, checks and reports.
+//!
+//! Nothing here knows whether the cluster under test is made of processes or simulated: it is
+//! reached through [`target::Target`] alone.
+
+pub mod check;
+pub mod history;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod schedule;
+pub mod target;

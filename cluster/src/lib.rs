@@ -1,0 +1,1 @@
+//! The cluster of real processes and the command line.

@@ -1,0 +1,1 @@
+//! The client session as a state machine.

@@ -1,0 +1,169 @@
+//! What a node reports of itself: one JSON object a line in `events.jsonl` of its directory.
+//!
+//! These lines are the evidence on which a run is judged, so a server writes a protocol event
+//! before the message that depends on it leaves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Ballot, ClientId, ServerId, Slot};
+use crate::wire::LinkCount;
+
+/// An event with its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeEvent {
+    /// Microseconds of the machine's monotonic clock, which all nodes of one machine share.
+    pub at_us: u64,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Something that happened in a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    // Any node.
+    /// The process runs. `links` is the generation of the link table that it started with.
+    Started {
+        pid: u32,
+        links: u64,
+    },
+    /// It listens (a server, the balancer) or is connected (a client).
+    Ready {
+        address: String,
+    },
+    /// A link table was loaded and is in force.
+    Links {
+        generation: u64,
+    },
+    /// What each rule did since it came into force; written when a table is replaced, and on exit.
+    LinkCounts {
+        generation: u64,
+        counts: Vec<LinkCount>,
+    },
+    /// The link table file could not be used; the old one stays in force.
+    LinksRefused {
+        reason: String,
+    },
+    /// A peer, client or server was turned away, or this node was.
+    Refused {
+        peer: String,
+        reason: String,
+    },
+    /// It is about to exit by itself.
+    Stopping {
+        reason: String,
+    },
+
+    // Servers: the protocol, recorded when durable.
+    Recovered {
+        promised: Ballot,
+        accepted: u64,
+        chosen: Slot,
+        incarnation: u64,
+    },
+    /// Every member confirmed every other: the server votes.
+    Formed,
+    /// Its peers know it under another incarnation: it will never vote.
+    NotVoting {
+        reason: String,
+    },
+    Promised {
+        ballot: Ballot,
+    },
+    Accepted {
+        ballot: Ballot,
+        slot: Slot,
+    },
+    /// Every slot up to this one is known to be chosen here.
+    Chosen {
+        upto: Slot,
+    },
+    /// It leads from now on: phase 1 is complete.
+    Leading {
+        ballot: Ballot,
+    },
+    /// It leads no more.
+    SteppedDown {
+        ballot: Ballot,
+    },
+    /// It hears a leader, or none.
+    Follows {
+        leader: Option<Ballot>,
+    },
+    /// Whether it hears a leader that a majority follows.
+    Majority {
+        majority: bool,
+    },
+
+    // The balancer.
+    Registered {
+        server: ServerId,
+    },
+    Lost {
+        server: ServerId,
+    },
+    Opened,
+    Routed {
+        client: ClientId,
+        name: String,
+        server: ServerId,
+    },
+
+    // Clients.
+    /// The session is joined at a server.
+    Joined {
+        client: ClientId,
+        name: String,
+        server: ServerId,
+    },
+    /// The session lost its server, and why.
+    Rerouting {
+        client: ClientId,
+        from: Option<ServerId>,
+        reason: String,
+    },
+    /// The client was told that messages cannot be stored now, or that they can again.
+    ToldMajority {
+        client: ClientId,
+        majority: bool,
+    },
+    /// A message was handed to the session. The text is kept once, here.
+    Say {
+        client: ClientId,
+        name: String,
+        seq: u64,
+        at_ms: u64,
+        text: String,
+    },
+    /// It was acknowledged.
+    Acked {
+        client: ClientId,
+        seq: u64,
+        index: u64,
+        slot: Slot,
+        server: ServerId,
+    },
+    /// The chat message at `index` was shown to the client. `digest` is the CRC32C of the text.
+    Delivered {
+        client: ClientId,
+        index: u64,
+        from: ClientId,
+        seq: u64,
+        digest: u32,
+    },
+    ReadAsked {
+        client: ClientId,
+        id: u64,
+    },
+    ReadDone {
+        client: ClientId,
+        id: u64,
+        length: u64,
+        server: ServerId,
+    },
+    /// A load run ended: no more will be said.
+    LoadDone {
+        said: u64,
+        acked: u64,
+    },
+}

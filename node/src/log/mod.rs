@@ -1,0 +1,5 @@
+//! The log on disk.
+
+mod record;
+
+pub use record::{Member, Record};
