@@ -355,8 +355,15 @@ mod tests {
     #[test]
     fn members_are_read_with_their_places() {
         let address: SocketAddr = "127.0.0.1:7001".parse().expect("address");
-        assert_eq!(parse_member("s1=127.0.0.1:7001"), Ok((ServerId(1), address)));
-        assert!(parse_member("s1").expect_err("no address").contains("s1=127.0.0.1:7001"));
+        assert_eq!(
+            parse_member("s1=127.0.0.1:7001"),
+            Ok((ServerId(1), address))
+        );
+        assert!(
+            parse_member("s1")
+                .expect_err("no address")
+                .contains("s1=127.0.0.1:7001")
+        );
         assert!(parse_member("x1=127.0.0.1:7001").is_err());
         assert!(parse_member("s1=here").is_err());
     }

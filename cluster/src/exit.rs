@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::real::StartError;
+
 /// How a command ended when it did what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -44,6 +46,15 @@ impl Failure {
     /// A file or directory could not be used.
     pub fn file(doing: &str, path: &std::path::Path, error: std::io::Error) -> Failure {
         Failure::Cluster(format!("cannot {doing} {}: {error}", path.display()))
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Failure {
+        match error {
+            StartError::Interrupted { signal } => Failure::Interrupted { signal },
+            other => Failure::Cluster(format!("the cluster did not come up: {other}")),
+        }
     }
 }
 

@@ -65,11 +65,7 @@ impl Ports {
     ///
     /// # Errors
     /// A wish cannot be met, or no port is free.
-    pub fn choose(
-        servers: u16,
-        wishes: Wishes,
-        random: &mut impl Rng,
-    ) -> Result<Ports, PortError> {
+    pub fn choose(servers: u16, wishes: Wishes, random: &mut impl Rng) -> Result<Ports, PortError> {
         let ranges = ranges_outside(ephemeral_range());
         let mut held = Vec::new();
         let mut taken: Vec<u16> = Vec::new();
@@ -277,7 +273,8 @@ mod tests {
     fn clusters_side_by_side_get_different_ports() {
         // The same random numbers: only what the first holds keeps the second off.
         let choose = || {
-            Ports::choose(5, Wishes::default(), &mut ChaCha8Rng::seed_from_u64(7)).expect("free ports")
+            Ports::choose(5, Wishes::default(), &mut ChaCha8Rng::seed_from_u64(7))
+                .expect("free ports")
         };
         let (first, second) = (choose(), choose());
         let all = |ports: &Ports| {
@@ -318,7 +315,8 @@ mod tests {
             balancer: None,
             first_server: Some(65_535),
         };
-        let error = Ports::choose(2, wishes, &mut ChaCha8Rng::seed_from_u64(1)).expect_err("too high");
+        let error =
+            Ports::choose(2, wishes, &mut ChaCha8Rng::seed_from_u64(1)).expect_err("too high");
         assert_eq!(
             error,
             PortError::TooHigh {

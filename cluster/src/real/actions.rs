@@ -98,7 +98,12 @@ impl RealTarget {
                     pid: node.process.pid(),
                 });
             }
-            late.then(|| nothing(name, &not_after("it was started, and did not get ready", STARTED_WITHIN)))
+            late.then(|| {
+                nothing(
+                    name,
+                    &not_after("it was started, and did not get ready", STARTED_WITHIN),
+                )
+            })
         }))
     }
 
@@ -151,8 +156,9 @@ impl RealTarget {
                     node: name.to_owned(),
                 }),
                 State::Ended(status) => Some(nothing(name, &format!("it ended ({status})"))),
-                State::Paused => late
-                    .then(|| nothing(name, &not_after("it did not go on", SIGNALLED_WITHIN))),
+                State::Paused => {
+                    late.then(|| nothing(name, &not_after("it did not go on", SIGNALLED_WITHIN)))
+                }
             }
         }))
     }
@@ -221,9 +227,17 @@ impl RealTarget {
                 return Some(later(name));
             }
             if let Some(reason) = &node.seen.links_refused {
-                return Some(nothing(name, &format!("it refused the link table: {reason}")));
+                return Some(nothing(
+                    name,
+                    &format!("it refused the link table: {reason}"),
+                ));
             }
-            late.then(|| nothing(name, &not_after("it did not load the link table", LINKED_WITHIN)))
+            late.then(|| {
+                nothing(
+                    name,
+                    &not_after("it did not load the link table", LINKED_WITHIN),
+                )
+            })
         });
         // A client that left meanwhile takes no table, now or later.
         Ok(changes
@@ -296,7 +310,12 @@ impl RealTarget {
                     node: name.to_owned(),
                     status: status.to_owned(),
                 }),
-                None => late.then(|| nothing(name, &not_after(&format!("it did not end after {signal}"), within))),
+                None => late.then(|| {
+                    nothing(
+                        name,
+                        &not_after(&format!("it did not end after {signal}"), within),
+                    )
+                }),
             }
         })
     }

@@ -377,9 +377,7 @@ impl Target for RealTarget {
                 break;
             }
         }
-        let ready_us = self
-            .ready
-            .map_or(u64::MAX, paxosctl_chaos::history::micros);
+        let ready_us = self.ready.map_or(u64::MAX, paxosctl_chaos::history::micros);
         let mut observations = std::mem::take(&mut self.inbox);
         for observation in &mut observations {
             if let Observation::Node { event, .. } = observation {

@@ -107,7 +107,11 @@ impl ClusterSpec {
         let mut arguments: Vec<OsString> = vec!["node".into(), kind.into()];
         arguments.push("--dir".into());
         arguments.push(self.dir.join(name).into());
-        push(&mut arguments, "--cluster", format!("{:016x}", self.cluster));
+        push(
+            &mut arguments,
+            "--cluster",
+            format!("{:016x}", self.cluster),
+        );
         push(
             &mut arguments,
             "--die-with-parent",
@@ -119,9 +123,7 @@ impl ClusterSpec {
 
 /// The servers and where they listen.
 pub fn members(ports: &Ports) -> impl Iterator<Item = (ServerId, SocketAddr)> + '_ {
-    (1..)
-        .map(ServerId)
-        .zip(ports.servers.iter().copied())
+    (1..).map(ServerId).zip(ports.servers.iter().copied())
 }
 
 fn push(arguments: &mut Vec<OsString>, flag: &str, value: String) {
@@ -152,7 +154,10 @@ mod tests {
 
     fn parse(spec: &NodeSpec) -> NodeTyped {
         let line = std::iter::once(OsString::from("paxosctl")).chain(spec.arguments.clone());
-        match Cli::try_parse_from(line).expect("our own arguments").command {
+        match Cli::try_parse_from(line)
+            .expect("our own arguments")
+            .command
+        {
             Typed::Node(node) => node,
             other => panic!("parsed as {other:?}"),
         }

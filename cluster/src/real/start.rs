@@ -195,9 +195,7 @@ fn read_events(node: &str, tail: &mut Tail) -> Incoming {
         // Half a line, or none: its writer was killed before the end.
         Err(error) if error.is_eof() => {}
         Err(error) => {
-            unreadable.get_or_insert_with(|| {
-                format!("{error}: {}", String::from_utf8_lossy(line))
-            });
+            unreadable.get_or_insert_with(|| format!("{error}: {}", String::from_utf8_lossy(line)));
         }
     });
     if let Err(error) = read {
@@ -214,7 +212,7 @@ fn quoted(lines: &[String]) -> String {
     if lines.is_empty() {
         return "; it said nothing".into();
     }
-    lines.iter().fold("; last lines:".into(), |text, line| {
-        text + "\n  | " + line
-    })
+    lines
+        .iter()
+        .fold("; last lines:".into(), |text, line| text + "\n  | " + line)
 }
