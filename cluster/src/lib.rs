@@ -9,6 +9,7 @@ mod joints;
 pub mod observer;
 pub mod output;
 pub mod ports;
+mod progress;
 mod randomness;
 pub mod real;
 pub mod runtime;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap_complete::Shell;
 
 use super::node;
-use super::{ChatRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, UpRequest};
+use super::{
+    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, RunRequest,
+    UpRequest,
+};
 use crate::cli::{Cli, LogTyped, Typed};
 use crate::exit::Failure;
 use crate::state::{Clusters, home};
@@ -13,6 +16,8 @@ use crate::state::{Clusters, home};
 /// A command, with everything that it needs to know.
 #[derive(Debug)]
 pub enum Command {
+    Run(RunRequest),
+    Check(CheckRequest),
     Up(UpRequest),
     Down(DownRequest),
     Ps(PsRequest),
@@ -31,7 +36,8 @@ pub enum Command {
 pub fn lower(typed: Cli) -> Result<Command, Failure> {
     let clusters = Clusters::new(&home());
     Ok(match typed.command {
-        Typed::Run(_) | Typed::Check(_) => unimplemented!(),
+        Typed::Run(run) => Command::Run(RunRequest::new(run, clusters)?),
+        Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
         Typed::Up(up) => Command::Up(UpRequest::new(up, clusters)?),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
         Typed::Ps { cluster } => Command::Ps(PsRequest { cluster, clusters }),

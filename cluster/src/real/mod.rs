@@ -6,6 +6,7 @@ mod node;
 mod spec;
 mod start;
 
+pub use logs::from_disk as log_on_disk;
 pub use spec::{BALANCER, ClusterSpec, members};
 pub use start::StartError;
 
@@ -80,11 +81,6 @@ enum Incoming {
 }
 
 impl RealTarget {
-    /// The first line of a node that was no event, which no node should write.
-    pub fn unreadable(&self) -> Option<&str> {
-        self.unreadable.as_deref()
-    }
-
     pub fn balancer_address(&self) -> SocketAddr {
         self.ports.balancer
     }
@@ -385,6 +381,12 @@ impl Target for RealTarget {
             }
         }
         observations
+    }
+
+    /// What a node reported and nobody can read is evidence lost.
+    fn failure(&self) -> Option<TargetError> {
+        let line = self.unreadable.as_ref()?;
+        Some(TargetError(format!("a node's event cannot be read: {line}")))
     }
 }
 
