@@ -10,6 +10,7 @@ mod resolve;
 
 use std::time::Duration;
 
+pub(crate) use dry_run::link_names;
 pub use dry_run::{Row, dry_run};
 pub use resolve::{Resolved, Unresolved, View, resolve};
 
@@ -17,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::history::Step;
-use crate::plan::{Plan, Say, Verb};
+use crate::plan::{Plan, Say};
 
 /// When each fault breaks and heals.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,14 +101,6 @@ pub fn servers(plan: &Plan) -> Vec<String> {
     (1..=plan.cluster.servers)
         .map(|n| format!("s{n}"))
         .collect()
-}
-
-/// Whether the verb acts on links rather than on processes.
-pub fn is_link_fault(verb: &Verb) -> bool {
-    matches!(
-        verb,
-        Verb::Delay { .. } | Verb::Drop { .. } | Verb::Partition(_)
-    )
 }
 
 #[cfg(test)]
