@@ -343,6 +343,8 @@ pub(super) fn links(text: &str, names: &Names) -> Result<Vec<Link>, Vec<Wrong>> 
     let one_node = match &from {
         Nodes::Named(names) => names.len() == 1,
         Nodes::Leader | Nodes::Balancer | Nodes::ServerOf(_) => true,
+        // The same words mean the same node.
+        Nodes::Follower | Nodes::Random(1) => true,
         _ => false,
     };
     if one_node && from == to {
