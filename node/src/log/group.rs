@@ -230,7 +230,7 @@ impl RecordHead {
             head,
             RecordHead::Accepted { .. } | RecordHead::Learned { .. }
         );
-        match has_value == !value.is_empty() {
+        match has_value != value.is_empty() {
             true => Ok((head, value)),
             false => Err(Unreadable),
         }
