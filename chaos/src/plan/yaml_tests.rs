@@ -141,7 +141,7 @@ fn what_is_not_yaml_is_told_with_its_place() {
 #[test]
 fn aliases_cannot_blow_up() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..30 {
+    for level in 1..10 {
         let below = format!("*a{}", level - 1);
         let row = vec![below; 9].join(", ");
         text += &format!("a{level}: &a{level} [{row}]\n");
