@@ -608,3 +608,49 @@ fn a_message_said_twice_in_the_events_is_open_once() {
     known.observe("ann", &acked.event);
     assert!(!known.is_open());
 }
+
+/// Every plan of the repository goes through, and with servers that obey every fault bites.
+#[test]
+fn every_plan_runs_to_its_end_and_each_of_its_faults_bites() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plans");
+    let of_folder = |folder: &str| std::fs::read_dir(dir.join(folder)).unwrap();
+    let paths = of_folder("").chain(of_folder("seed"));
+    let mut count = 0;
+    for path in paths.map(|entry| entry.unwrap().path()) {
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        count += 1;
+        let plan = plan::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        let (lines, outcome) = run_fake(&plan, &mut Fake::new(&plan));
+        assert!(matches!(outcome, RunOutcome::Complete));
+        let mut bitten = BTreeSet::new();
+        let mut took = Duration::ZERO;
+        for line in &lines {
+            match line {
+                Line::Action(line) => {
+                    assert_eq!(line.error, None, "{}", path.display());
+                    let bit = |change: &Change| !matches!(change, Change::Nothing { .. });
+                    if line.step == Step::Break && line.changes.iter().any(bit) {
+                        bitten.insert((line.fault.clone(), line.firing));
+                    }
+                }
+                Line::End { at_us, .. } => took = Duration::from_micros(*at_us),
+                _ => {}
+            }
+        }
+        let firings: u32 = plan.faults.iter().map(|fault| fault.times).sum();
+        assert_eq!(
+            bitten.len(),
+            firings as usize,
+            "{}: {bitten:?}",
+            path.display()
+        );
+        assert!(
+            took < Duration::from_secs(25),
+            "{}: {took:?}",
+            path.display()
+        );
+    }
+    assert!(count >= 12);
+}
