@@ -7,6 +7,7 @@
 //! arrives in order. Everything that is sent is sent again until it is answered ([`retry`]), so no
 //! message, in either direction, needs to arrive.
 
+mod addressee;
 mod asking;
 mod home;
 mod inbox;
@@ -18,6 +19,7 @@ mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use addressee::{addressee, answer_addressee};
 pub use session::Session;
 
 use crate::ids::{ClientId, ServerId, Slot};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::addressee::{addressee, answer_addressee};
 use super::asking::Asking;
 use super::home::{Home, Standing};
 use super::inbox::Inbox;
@@ -138,20 +139,18 @@ impl Session {
 
     /// The balancer answered. An answer that nobody waits for any more is ignored.
     pub fn from_balancer(&mut self, now: Duration, answer: BalancerAnswer) {
-        if !self.asking.is_open() {
+        if !self.asking.is_open() || answer_addressee(&answer) != Some(self.client) {
             return;
         }
         match answer {
             BalancerAnswer::GoTo {
-                client,
-                server,
-                address,
-            } if client == self.client => self.go_to(now, server, address),
+                server, address, ..
+            } => self.go_to(now, server, address),
             BalancerAnswer::NotReady {
-                client,
                 registered,
                 servers,
-            } if client == self.client => {
+                ..
+            } => {
                 if self.told_ready != Some((registered, servers)) {
                     self.told_ready = Some((registered, servers));
                     self.happened(Happened::NotReady {
@@ -161,19 +160,21 @@ impl Session {
                 }
                 self.ask_again_in(now, self.timing.not_ready_again);
             }
-            BalancerAnswer::NoMajority { client, .. } if client == self.client => {
+            BalancerAnswer::NoMajority { .. } => {
                 self.tell_majority(false);
                 self.ask_again_in(now, self.timing.no_majority_again);
             }
-            // To another client, or to a server.
-            _ => {}
+            // These are for nobody's session.
+            BalancerAnswer::Registered { .. }
+            | BalancerAnswer::Refused { .. }
+            | BalancerAnswer::Who(_) => {}
         }
     }
 
     /// A server sent something. Answers are taken from any server, since all hold the same log; the
     /// rest only from the one that the session has.
     pub fn from_server(&mut self, now: Duration, server: ServerId, message: ServerMessage) {
-        if self.left || message_client(&message) != Some(self.client) {
+        if self.left || addressee(&message) != Some(self.client) {
             return;
         }
         let at_home = self.heard(now, server);
@@ -486,20 +487,5 @@ impl Session {
 
     fn happened(&mut self, news: Happened) {
         self.effects.push(Effect::Happened(news));
-    }
-}
-
-/// The session that a message is for; none for what only observers get.
-fn message_client(message: &ServerMessage) -> Option<ClientId> {
-    match *message {
-        ServerMessage::Joined { client, .. }
-        | ServerMessage::Ack { client, .. }
-        | ServerMessage::Gap { client, .. }
-        | ServerMessage::Deliver { client, .. }
-        | ServerMessage::Page { client, .. }
-        | ServerMessage::ReadResult { client, .. }
-        | ServerMessage::Pong { client, .. }
-        | ServerMessage::GoElsewhere { client, .. } => Some(client),
-        ServerMessage::Status(_) | ServerMessage::Slots { .. } => None,
     }
 }

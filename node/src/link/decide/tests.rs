@@ -294,7 +294,7 @@ proptest! {
                 .filter(|rule| rule.on == side
                     && [from, "*"].contains(&rule.from.as_str())
                     && [to, "*"].contains(&rule.to.as_str())
-                    && (rule.kinds.is_empty() || rule.kinds.iter().any(|&named| named == kind)))
+                    && (rule.kinds.is_empty() || rule.kinds.contains(&kind)))
                 .collect();
             let can_drop = matching.iter().any(|rule| rule.what == What::Drop);
             let doublings = matching.iter().filter(|rule| rule.what == What::Duplicate).count();
