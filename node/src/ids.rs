@@ -35,6 +35,10 @@ pub struct Ballot {
     pub server: u16,
 }
 
+/// A connection that a node accepted, unique for the life of its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
 impl Slot {
     /// The slot after this one.
     pub fn next(self) -> Slot {

@@ -3,6 +3,6 @@
 mod message;
 
 pub use message::{
-    BalancerAnswer, BalancerMessage, ClientInfo, ClientMessage, Hello, LinkCount, Role,
+    BalancerAnswer, BalancerMessage, ClientInfo, ClientMessage, Hello, LinkCount, PeerMessage, Role,
     ServerMessage, ServerReport, ServerStatus, Welcome,
 };
