@@ -35,7 +35,8 @@ pub struct Ballot {
     pub server: u16,
 }
 
-/// A connection that a node accepted, unique for the life of its process.
+/// A connection that a node accepted, as its host numbers them: ascending in the order of being
+/// established, and never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 

@@ -13,7 +13,7 @@ use super::gate::Gate;
 use super::net::{self, NetError, Outbox};
 use super::reporter::Reporter;
 use super::{BalancerConfig, NodeError, links};
-use crate::balancer::{Balancer, Config, Timing};
+use crate::balancer::{Balancer, Config, Effects, Timing};
 use crate::event::Event;
 use crate::ids::ConnId;
 use crate::wire::frame;
@@ -24,6 +24,9 @@ const INPUTS: usize = 8192;
 
 /// Answers that may wait for one connection.
 const OUTBOX: usize = 1024;
+
+/// The longest sleep.
+const IDLE: Duration = Duration::from_secs(3600);
 
 enum Input {
     Open {
@@ -81,45 +84,44 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
         inputs,
     };
     tokio::spawn(accept(shared, listener));
-    let mut balancer = Balancer::new(
-        Config {
-            servers: config.servers,
-            timing: Timing::default(),
-        },
-        Duration::ZERO,
-    );
+    let mut balancer = Balancer::new(Config {
+        servers: config.servers,
+        timing: Timing::default(),
+    });
     let mut connections: BTreeMap<ConnId, Outbox<BalancerAnswer>> = BTreeMap::new();
     reporter.event(Event::Ready {
         address: address.to_string(),
     });
 
     loop {
-        let wake = started + balancer.next_tick();
-        tokio::select! {
+        let wake = match balancer.next_tick() {
+            Some(at) => started + at,
+            None => Instant::now() + IDLE,
+        };
+        let effects = tokio::select! {
             biased;
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = links_changed.recv() => links::reload(&gate, &config.dir, reporter),
+            _ = links_changed.recv() => {
+                links::reload(&gate, &config.dir, reporter);
+                continue;
+            }
             Some(input) = arriving.recv() => {
                 let now = started.elapsed();
                 match input {
                     Input::Open { conn, outbox } => {
                         connections.insert(conn, outbox);
+                        continue;
                     }
                     Input::Message { conn, message } => take(&mut balancer, now, conn, message),
                     Input::Closed { conn } => {
                         connections.remove(&conn);
-                        balancer.closed(now, conn);
+                        balancer.closed(now, conn)
                     }
                 }
             }
-            () = tokio::time::sleep_until(wake) => {}
-        }
-        let now = started.elapsed();
-        if now >= balancer.next_tick() {
-            balancer.tick(now);
-        }
-        let effects = balancer.take_effects();
+            () = tokio::time::sleep_until(wake) => balancer.tick(started.elapsed()),
+        };
         reporter.events(effects.events);
         for (conn, answer) in effects.answers {
             if let Some(outbox) = connections.get(&conn) {
@@ -134,7 +136,7 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
     Ok(())
 }
 
-fn take(balancer: &mut Balancer, now: Duration, conn: ConnId, message: BalancerMessage) {
+fn take(balancer: &mut Balancer, now: Duration, conn: ConnId, message: BalancerMessage) -> Effects {
     match message {
         BalancerMessage::Report(report) => balancer.report(now, conn, report),
         BalancerMessage::Route {
@@ -173,7 +175,7 @@ async fn serve_connection(shared: Shared, stream: TcpStream, from: SocketAddr, c
     }
     let read = net::read_all(
         &mut connection.reader,
-        frame::CLIENT_LIMIT,
+        frame::CLIENT_LIMIT_BYTES,
         &hello.node,
         &shared.gate,
         &shared.inputs,

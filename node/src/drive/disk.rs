@@ -3,8 +3,7 @@
 
 use std::sync::mpsc;
 
-use crate::ids::Slot;
-use crate::log::{Disk, Location, LogWriter, Record};
+use crate::log::{Located, LogWriter, Record};
 
 /// One write to be made durable.
 pub struct Write {
@@ -17,13 +16,13 @@ pub struct Write {
 pub struct Written {
     pub number: u64,
     /// Where the values of its records are.
-    pub located: Vec<(Slot, Location)>,
+    pub located: Vec<Located>,
 }
 
 /// Starts the thread. `done` hears of each sync. A write that fails ends the process: what a failed
 /// fsync left on disk is unknown, so the server must not go on as if it knew.
-pub fn start<D: Disk + Send + 'static>(
-    mut writer: LogWriter<D>,
+pub fn start(
+    mut writer: LogWriter,
     done: impl Fn(Written) + Send + 'static,
     fatal: impl Fn(String) + Send + 'static,
 ) -> std::io::Result<mpsc::Sender<Write>> {

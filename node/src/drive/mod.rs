@@ -1,6 +1,7 @@
 //! The tokio shell around the state machines: sockets, disks, clocks and signals, and nothing else.
 
 mod balancer;
+mod client;
 mod config;
 mod disk;
 mod error;
@@ -12,7 +13,10 @@ mod reporter;
 mod server;
 
 pub use balancer::run_balancer;
-pub use config::{BalancerConfig, ClientCommand, ClientConfig, ClientWork, LoadConfig, ServerConfig};
+pub use client::{Ask, Client, News, run_client};
+pub use config::{
+    BalancerConfig, ClientCommand, ClientConfig, ClientWork, LoadConfig, ServerConfig,
+};
 pub use error::NodeError;
 pub use links::LINKS_FILE;
 pub use real_disk::RealDisk;

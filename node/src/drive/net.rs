@@ -70,7 +70,7 @@ impl FrameReader {
     pub async fn next<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, NetError> {
         loop {
             if let Some(body) = self.decoder.next_frame(limit)? {
-                return Ok(frame::decode(&body)?);
+                return Ok(frame::decode(body)?);
             }
             let count = self.half.read(&mut self.buffer).await?;
             if count == 0 {
@@ -121,7 +121,7 @@ pub async fn dial(
         let mut connection = split(TcpStream::connect(address).await?);
         pass(gate, Side::Send, peer).await;
         write_one(&mut connection.writer, hello).await?;
-        let welcome = connection.reader.next(frame::HANDSHAKE_LIMIT).await?;
+        let welcome = connection.reader.next(frame::HANDSHAKE_LIMIT_BYTES).await?;
         pass(gate, Side::Receive, peer).await;
         match welcome {
             Welcome::Accepted { .. } => Ok(connection),
@@ -144,7 +144,7 @@ pub async fn greet(
 ) -> Result<(Connection, Hello), NetError> {
     let shake = async {
         let mut connection = split(stream);
-        let hello: Hello = connection.reader.next(frame::HANDSHAKE_LIMIT).await?;
+        let hello: Hello = connection.reader.next(frame::HANDSHAKE_LIMIT_BYTES).await?;
         pass(gate, Side::Receive, &hello.node).await;
         let welcome = judge(&hello);
         pass(gate, Side::Send, &hello.node).await;

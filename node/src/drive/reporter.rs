@@ -38,11 +38,7 @@ impl Reporter {
     /// Says something to the people who read the node's log.
     pub fn say(self, words: impl std::fmt::Display) {
         let since_boot = Duration::from_micros(monotonic_us());
-        let _ = writeln!(
-            std::io::stderr(),
-            "{:.6} {words}",
-            since_boot.as_secs_f64()
-        );
+        let _ = writeln!(std::io::stderr(), "{:.6} {words}", since_boot.as_secs_f64());
     }
 }
 

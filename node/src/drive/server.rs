@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -67,7 +67,7 @@ enum Input {
 /// What the tasks of a server share.
 #[derive(Clone)]
 struct Shared {
-    config: std::sync::Arc<ServerConfig>,
+    config: Arc<ServerConfig>,
     incarnation: u64,
     gate: Gate,
     reporter: Reporter,
@@ -90,19 +90,19 @@ pub fn run_server(config: ServerConfig) -> Result<(), NodeError> {
     runtime.block_on(serve(config, opened, gate, reporter))
 }
 
-fn open_log(config: &ServerConfig) -> Result<Opened<RealDisk>, NodeError> {
+fn open_log(config: &ServerConfig) -> Result<Opened, NodeError> {
     let disk = RealDisk::open(&config.dir.join("log"))?;
     let identity = Identity {
         cluster: config.cluster,
         server: config.server,
         servers: config.members.len() as u16,
     };
-    Ok(Log::open(disk, identity, rand::random())?)
+    Ok(Log::open(Arc::new(disk), identity, rand::random())?)
 }
 
 async fn serve(
     config: ServerConfig,
-    opened: Opened<RealDisk>,
+    opened: Opened,
     gate: Gate,
     reporter: Reporter,
 ) -> Result<(), NodeError> {
@@ -138,13 +138,7 @@ async fn serve(
             address: address.to_string(),
             first_leader: config.first_leader,
             seed: config.seed,
-            incarnation,
-            promised: recovered.promised,
-            accepted: recovered.accepted,
-            chosen: recovered.chosen,
-            members: recovered.members,
-            formed: recovered.formed,
-            opened: recovered.opened,
+            recovered,
             history: opened.history,
         },
         Duration::ZERO,
@@ -160,7 +154,7 @@ async fn serve(
     .map_err(NodeError::Start)?;
 
     let shared = Shared {
-        config: std::sync::Arc::new(config),
+        config: Arc::new(config),
         incarnation,
         gate: gate.clone(),
         reporter,
@@ -280,12 +274,7 @@ impl Registration {
 }
 
 impl World {
-    fn take(
-        &mut self,
-        server: &mut Server<RealDisk>,
-        now: Duration,
-        input: Input,
-    ) -> Result<(), NodeError> {
+    fn take(&mut self, server: &mut Server, now: Duration, input: Input) -> Result<(), NodeError> {
         match input {
             Input::Peer {
                 from,
@@ -367,7 +356,9 @@ fn spawn_peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<Pe
                     // What queued while there was no connection is stale.
                     while queue.try_recv().is_ok() {}
                     // The peer says nothing on this connection; the end of it is the news.
-                    let silence = connection.reader.next::<Welcome>(frame::HANDSHAKE_LIMIT);
+                    let silence = connection
+                        .reader
+                        .next::<Welcome>(frame::HANDSHAKE_LIMIT_BYTES);
                     tokio::select! {
                         _ = net::write_all(&mut queue, &mut connection.writer) => {}
                         _ = silence => {}
@@ -399,7 +390,7 @@ fn spawn_balancer(shared: &Shared) -> Outbox<BalancerMessage> {
                     while queue.try_recv().is_ok() {}
                     let read = net::read_all(
                         &mut connection.reader,
-                        frame::CLIENT_LIMIT,
+                        frame::CLIENT_LIMIT_BYTES,
                         "balancer",
                         &shared.gate,
                         &shared.inputs,
@@ -514,7 +505,7 @@ async fn serve_peer(
     };
     let end = net::read_all(
         &mut connection.reader,
-        frame::PEER_LIMIT,
+        frame::PEER_LIMIT_BYTES,
         &name,
         &shared.gate,
         &shared.inputs,
@@ -528,12 +519,7 @@ async fn serve_peer(
     }
 }
 
-async fn serve_client(
-    shared: Shared,
-    mut connection: net::Connection,
-    name: String,
-    conn: ConnId,
-) {
+async fn serve_client(shared: Shared, mut connection: net::Connection, name: String, conn: ConnId) {
     let (outbox, mut queue) = Outbox::new(&name, &shared.gate, OUTBOX);
     if shared
         .inputs
@@ -545,7 +531,7 @@ async fn serve_client(
     }
     let read = net::read_all(
         &mut connection.reader,
-        frame::CLIENT_LIMIT,
+        frame::CLIENT_LIMIT_BYTES,
         &name,
         &shared.gate,
         &shared.inputs,

@@ -5,15 +5,15 @@ use std::time::Duration;
 use super::pending::Taken;
 use super::{AskedRead, CHUNK_BYTES, Server};
 use crate::ids::{ClientId, ConnId, Slot};
-use crate::log::{Disk, LogError};
-use crate::paxos::Chosen;
+use crate::log::LogError;
+use crate::paxos::{Chosen, Stored};
 use crate::value::Command;
 use crate::wire::{ClientMessage, ServerMessage, ServerStatus};
 
 /// Messages in one Deliver or one page.
-const PAGE_MESSAGES: u64 = 512;
+const PAGE_MESSAGES: usize = 512;
 
-impl<D: Disk> Server<D> {
+impl Server {
     /// A message from a client or an observer. Fails only if the log on disk can not be read.
     pub fn client(
         &mut self,
@@ -48,9 +48,9 @@ impl<D: Disk> Server<D> {
                 limit,
             } => {
                 let first = from.max(1);
-                let limit = u64::from(limit).min(PAGE_MESSAGES);
-                let messages = self.chat.page(first, limit, CHUNK_BYTES)?;
-                let last = self.chat.messages();
+                let limit = (limit as usize).min(PAGE_MESSAGES);
+                let messages = self.history.messages(first, limit, CHUNK_BYTES)?;
+                let last = self.history.last_index();
                 self.answer(
                     conn,
                     ServerMessage::Page {
@@ -70,7 +70,7 @@ impl<D: Disk> Server<D> {
                 let from = from.max(Slot(1));
                 let chosen = self.replica.chosen();
                 let values = if from <= chosen {
-                    self.chat.history().read(from, CHUNK_BYTES)?
+                    self.history.read(from, CHUNK_BYTES)?
                 } else {
                     Vec::new()
                 };
@@ -111,7 +111,7 @@ impl<D: Disk> Server<D> {
         let joined = ServerMessage::Joined {
             client,
             next_seq: self.replica.sessions().next_seq(client),
-            last: self.chat.messages(),
+            last: self.history.last_index(),
         };
         self.answer(conn, joined);
         if !self.majority {
@@ -130,7 +130,7 @@ impl<D: Disk> Server<D> {
     fn pong(&mut self, conn: ConnId, client: ClientId) {
         let pong = ServerMessage::Pong {
             client,
-            last: self.chat.messages(),
+            last: self.history.last_index(),
             majority: self.majority,
         };
         self.answer(conn, pong);
@@ -151,22 +151,20 @@ impl<D: Disk> Server<D> {
             return;
         }
         let next_seq = self.replica.sessions().next_seq(client);
-        if command.seq < next_seq {
-            let (index, slot) = self
-                .replica
-                .sessions()
-                .place(client, command.seq)
-                .unwrap_or((0, Slot(0)));
+        let place = match self.replica.sessions().stored(client, command.seq) {
+            Stored::At { index, slot } => Some((index, slot)),
+            Stored::Earlier => Some((0, Slot(0))),
+            Stored::No => None,
+        };
+        if let Some((index, slot)) = place {
             let seq = command.seq;
-            return self.answer(
-                conn,
-                ServerMessage::Ack {
-                    client,
-                    seq,
-                    index,
-                    slot,
-                },
-            );
+            let ack = ServerMessage::Ack {
+                client,
+                seq,
+                index,
+                slot,
+            };
+            return self.answer(conn, ack);
         }
         match self.pending.take(now, command, next_seq) {
             Taken::Propose(commands) => self.replica.propose(now, commands),
@@ -205,7 +203,7 @@ impl<D: Disk> Server<D> {
             let result = ServerMessage::ReadResult {
                 client: read.client,
                 id: read.id,
-                length: self.chat.messages(),
+                length: self.history.last_index(),
             };
             self.answer(read.conn, result);
         }
@@ -215,15 +213,13 @@ impl<D: Disk> Server<D> {
     pub(super) fn deliver(&mut self) -> Result<(), LogError> {
         // Sessions mostly stand at the same place, so the last page often serves again.
         let mut page: Option<(u64, Vec<Command>)> = None;
-        for due in self.listeners.due(self.chat.messages()) {
-            let limit = due.count.min(PAGE_MESSAGES);
+        for due in self.listeners.due(self.history.last_index()) {
+            let limit = (due.count as usize).min(PAGE_MESSAGES);
             let messages = match &page {
-                Some((first, messages))
-                    if *first == due.next && messages.len() as u64 <= limit =>
-                {
+                Some((first, messages)) if *first == due.next && messages.len() <= limit => {
                     messages.clone()
                 }
-                _ => self.chat.page(due.next, limit, CHUNK_BYTES)?,
+                _ => self.history.messages(due.next, limit, CHUNK_BYTES)?,
             };
             self.listeners
                 .sent(due.client, due.next + messages.len() as u64 - 1);
@@ -252,7 +248,8 @@ impl<D: Disk> Server<D> {
         let Some(since) = self.draining_since else {
             return;
         };
-        let answered = self.pending.is_empty() || now.saturating_sub(since) >= super::DRAIN_LIMIT / 2;
+        let answered =
+            self.pending.is_empty() || now.saturating_sub(since) >= super::DRAIN_LIMIT / 2;
         if answered && !self.listeners.is_empty() {
             let everyone: Vec<_> = self.listeners.everyone().collect();
             for (client, conn) in everyone {
@@ -271,7 +268,7 @@ impl<D: Disk> Server<D> {
             leader: self.replica.leader(),
             majority: self.majority,
             chosen: self.replica.chosen(),
-            messages: self.chat.messages(),
+            messages: self.history.last_index(),
             clients: self.listeners.infos(),
             // The link table is the shell's; it fills these in.
             links: 0,

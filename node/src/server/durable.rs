@@ -56,10 +56,7 @@ impl Durable {
     }
 
     /// Holds `send` until everything written so far is durable; gives it back if it is already.
-    pub fn hold(
-        &mut self,
-        mut send: Vec<(ServerId, PeerMessage)>,
-    ) -> Vec<(ServerId, PeerMessage)> {
+    pub fn hold(&mut self, mut send: Vec<(ServerId, PeerMessage)>) -> Vec<(ServerId, PeerMessage)> {
         match self.waiting.back_mut() {
             Some(waiting) => {
                 waiting.released.send.append(&mut send);

@@ -273,10 +273,7 @@ mod tests {
     #[test]
     fn a_cluster_of_one_forms_by_itself() {
         let mut membership = Membership::new(S1, 1, 11, &[], false);
-        assert_eq!(
-            membership.form_if_complete().persist,
-            Some(Record::Formed)
-        );
+        assert_eq!(membership.form_if_complete().persist, Some(Record::Formed));
         assert_eq!(membership.form_if_complete(), Outcome::default());
     }
 }

@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use crate::event::Event;
 use crate::ids::{Ballot, ClientId, ConnId, ServerId, Slot};
-use crate::log::{Disk, History, Location, LogError, Member, Record};
-use crate::paxos::{self, Message, Replica, Sessions};
+use crate::log::{History, Located, LogError, Record, RecoveredLog};
+use crate::paxos::{self, Chosen, Message, Replica, Sessions};
 use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, ServerReport};
 
-use chat::Chat;
 use durable::Durable;
 use listeners::Listeners;
 use membership::{Membership, Outcome};
@@ -42,22 +41,17 @@ const NO_MAJORITY_AFTER: Duration = Duration::from_millis(1500);
 /// How long a stopping server waits for what is open.
 const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
 
-/// What a server is and what its disk remembers.
-pub struct Start<D: Disk> {
+/// What a server is told when it starts.
+pub struct Start {
     pub me: ServerId,
     pub servers: u16,
     /// Where clients reach it.
     pub address: String,
     pub first_leader: Option<ServerId>,
     pub seed: u64,
-    pub incarnation: u64,
-    pub promised: Ballot,
-    pub accepted: Vec<(Slot, Ballot, crate::value::Value)>,
-    pub chosen: Slot,
-    pub members: Vec<Member>,
-    pub formed: bool,
-    pub opened: bool,
-    pub history: History<D>,
+    /// What its disk remembers.
+    pub recovered: RecoveredLog,
+    pub history: History,
 }
 
 /// What the world has to do, in the order of the fields.
@@ -75,7 +69,7 @@ pub struct Output {
 }
 
 /// One server.
-pub struct Server<D: Disk> {
+pub struct Server {
     me: ServerId,
     servers: u16,
     address: String,
@@ -83,7 +77,7 @@ pub struct Server<D: Disk> {
     replica: Replica,
     membership: Membership,
     durable: Durable,
-    chat: Chat<D>,
+    history: History,
     listeners: Listeners,
     pending: Pending,
     /// Linearizable reads under way, by the id that the replica knows.
@@ -91,8 +85,8 @@ pub struct Server<D: Disk> {
     last_read: u64,
     opened: bool,
     barred: Option<String>,
-    /// When a leader was last heard.
-    led_at: Duration,
+    /// When a leader was last heard, if ever.
+    led_at: Option<Duration>,
     majority: bool,
     /// As last reported in an event.
     leader: Option<Ballot>,
@@ -112,29 +106,18 @@ struct AskedRead {
     id: u64,
 }
 
-impl<D: Disk> Server<D> {
+impl Server {
     /// A server over what its disk remembers. Replays the chosen log to rebuild the sessions.
-    pub fn new(start: Start<D>, now: Duration) -> Result<Server<D>, LogError> {
-        let mut sessions = Sessions::default();
-        let mut chat = Chat::new(start.history);
-        let mut slot = Slot(1);
-        while slot <= start.chosen {
-            for value in chat.history().read(slot, CHUNK_BYTES)? {
-                let applied = sessions.apply(slot, &value);
-                chat.index(&paxos::Chosen {
-                    slot,
-                    value,
-                    applied,
-                });
-                slot = slot.next();
-            }
-        }
+    pub fn new(start: Start, now: Duration) -> Result<Server, LogError> {
+        let disk = start.recovered;
+        let mut history = start.history;
+        let sessions = replay(&mut history)?;
         let membership = Membership::new(
             start.me,
             start.servers,
-            start.incarnation,
-            &start.members,
-            start.formed,
+            disk.incarnation,
+            &disk.members,
+            disk.formed,
         );
         let config = paxos::Config {
             me: start.me,
@@ -145,9 +128,9 @@ impl<D: Disk> Server<D> {
             limits: paxos::Limits::default(),
         };
         let recovered = paxos::Recovered {
-            promised: start.promised,
-            accepted: start.accepted,
-            chosen: start.chosen,
+            promised: disk.promised,
+            accepted: disk.accepted,
+            chosen: disk.chosen,
             voting: membership.votes(),
             sessions,
         };
@@ -155,19 +138,19 @@ impl<D: Disk> Server<D> {
             me: start.me,
             servers: start.servers,
             address: start.address,
-            incarnation: start.incarnation,
+            incarnation: disk.incarnation,
             replica: Replica::new(config, recovered, now),
             membership,
             durable: Durable::default(),
-            chat,
+            history,
             listeners: Listeners::default(),
             pending: Pending::default(),
             reads: BTreeMap::new(),
             last_read: 0,
-            opened: start.opened,
+            opened: disk.opened,
             barred: None,
-            led_at: now,
-            majority: true,
+            led_at: None,
+            majority: false,
             leader: None,
             leads: None,
             next_round: now,
@@ -211,8 +194,8 @@ impl<D: Disk> Server<D> {
 
     /// Everything up to write number `write` is durable; `located` says where the values of its
     /// records are.
-    pub fn persisted(&mut self, now: Duration, write: u64, located: &[(Slot, Location)]) {
-        self.chat.history().located(located);
+    pub fn persisted(&mut self, now: Duration, write: u64, located: &[Located]) {
+        self.history.located(located);
         for released in self.durable.durable(write) {
             self.output.events.extend(released.events);
             self.output.to_peers.extend(released.send);
@@ -285,7 +268,7 @@ impl<D: Disk> Server<D> {
         let effects = self.replica.take_effects();
         self.send_paxos(effects.send);
         for chosen in &effects.chosen {
-            self.chat.push(chosen);
+            chat::push(&mut self.history, chosen);
             self.acknowledge(chosen);
         }
         if let Some(chosen) = effects.chosen.last() {
@@ -294,7 +277,7 @@ impl<D: Disk> Server<D> {
         for serve in effects.serve {
             let message = Message::Learn {
                 from: serve.from,
-                values: self.chat.history().read(serve.from, CHUNK_BYTES)?,
+                values: self.history.read(serve.from, CHUNK_BYTES)?,
                 chosen: self.replica.chosen(),
             };
             self.send_paxos(vec![(serve.to, message)]);
@@ -372,9 +355,11 @@ impl<D: Disk> Server<D> {
             }
         }
         if self.replica.majority() {
-            self.led_at = now;
+            self.led_at = Some(now);
         }
-        let majority = now.saturating_sub(self.led_at) < NO_MAJORITY_AFTER;
+        let majority = self
+            .led_at
+            .is_some_and(|at| now.saturating_sub(at) < NO_MAJORITY_AFTER);
         if majority != self.majority {
             self.majority = majority;
             self.output.events.push(Event::Majority { majority });
@@ -405,6 +390,25 @@ impl<D: Disk> Server<D> {
             draining: self.draining_since.is_some(),
         })
     }
+}
+
+/// Applies the chosen log to an empty session table, and indexes the chat on the way.
+fn replay(history: &mut History) -> Result<Sessions, LogError> {
+    let mut sessions = Sessions::new();
+    let mut slot = Slot(1);
+    while slot <= history.chosen() {
+        for value in history.read(slot, CHUNK_BYTES)? {
+            let applied = sessions.apply(slot, &value);
+            let chosen = Chosen {
+                slot,
+                value,
+                applied,
+            };
+            chat::index(history, &chosen);
+            slot = slot.next();
+        }
+    }
+    Ok(sessions)
 }
 
 /// Messages that ask or teach and carry no vote: a server that lost its disk may send them.

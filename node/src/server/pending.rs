@@ -48,9 +48,7 @@ impl Pending {
         let seq = command.seq;
         assert!(seq >= next_seq, "a stored message is not pending");
         let queue = self.by_client.entry(command.client).or_default();
-        if seq >= next_seq + PER_CLIENT
-            || self.total >= TOTAL
-            || queue.commands.contains_key(&seq)
+        if seq >= next_seq + PER_CLIENT || self.total >= TOTAL || queue.commands.contains_key(&seq)
         {
             return Taken::Nothing;
         }

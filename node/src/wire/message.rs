@@ -34,9 +34,13 @@ pub enum Role {
 /// The answer to a [`Hello`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Welcome {
-    Accepted { node: String },
+    Accepted {
+        node: String,
+    },
     /// Why the connection closes now, for a person to read.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 /// From a server to a peer.
@@ -44,11 +48,17 @@ pub enum Welcome {
 pub enum PeerMessage {
     Paxos(Message),
     /// "Remember my incarnation for ever." Repeated by a new server until every peer did.
-    Introduce { incarnation: u64 },
+    Introduce {
+        incarnation: u64,
+    },
     /// The receiver's incarnation `you` is on the sender's disk.
-    Remembered { you: u64 },
+    Remembered {
+        you: u64,
+    },
     /// The receiver introduced itself under another incarnation than the sender remembers.
-    Stranger { remembered: u64 },
+    Stranger {
+        remembered: u64,
+    },
 }
 
 impl PeerMessage {
@@ -103,7 +113,8 @@ pub enum ServerMessage {
         next_seq: u64,
         last: u64,
     },
-    /// The message is chosen and stands at `index` of the chat, in `slot` of the log.
+    /// The message is chosen and stands at `index` of the chat, in `slot` of the log; both are 0
+    /// when the place of a repeated message is not kept.
     Ack {
         client: ClientId,
         seq: u64,

@@ -1,8 +1,9 @@
 //! What travels between nodes.
 
+pub mod frame;
 mod message;
 
 pub use message::{
-    BalancerAnswer, BalancerMessage, ClientInfo, ClientMessage, Hello, LinkCount, PeerMessage, Role,
-    ServerMessage, ServerReport, ServerStatus, Welcome,
+    BalancerAnswer, BalancerMessage, ClientInfo, ClientMessage, Hello, LinkCount, PeerMessage,
+    Role, ServerMessage, ServerReport, ServerStatus, Welcome,
 };

@@ -28,7 +28,6 @@ pub struct Closed {
     pub peer: Peer,
     /// Tells it from other connections to the same peer.
     number: u64,
-    pub reason: String,
 }
 
 pub struct Connections {
@@ -145,33 +144,22 @@ impl Connections {
         let (outbox, mut queue) = Outbox::new(&name, &self.gate, OUTBOX);
         let (hello, gate, inputs) = (self.hello.clone(), self.gate.clone(), self.inputs.clone());
         tokio::spawn(async move {
-            let reason = match net::dial(address, &name, &hello, &gate).await {
-                Err(error) => error.to_string(),
-                Ok(mut connection) => {
-                    let read = net::read_all(
-                        &mut connection.reader,
-                        frame::CLIENT_LIMIT,
-                        &name,
-                        &gate,
-                        &inputs,
-                        wrap,
-                    );
-                    tokio::select! {
-                        written = net::write_all(&mut queue, &mut connection.writer) => {
-                            match written {
-                                Ok(()) => "the session left".to_string(),
-                                Err(error) => error.to_string(),
-                            }
-                        }
-                        error = read => error.to_string(),
-                    }
+            if let Ok(mut connection) = net::dial(address, &name, &hello, &gate).await {
+                let read = net::read_all(
+                    &mut connection.reader,
+                    frame::CLIENT_LIMIT_BYTES,
+                    &name,
+                    &gate,
+                    &inputs,
+                    wrap,
+                );
+                // Whichever ends first: why does not matter to the sessions.
+                tokio::select! {
+                    _ = net::write_all(&mut queue, &mut connection.writer) => {}
+                    _ = read => {}
                 }
-            };
-            let closed = Closed {
-                peer,
-                number,
-                reason,
-            };
+            }
+            let closed = Closed { peer, number };
             drop(inputs.send(Input::Closed(closed)).await);
         });
         (number, outbox)

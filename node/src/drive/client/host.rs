@@ -15,6 +15,12 @@ use crate::wire::{BalancerAnswer, BalancerMessage, ServerMessage};
 /// How long a leaving client waits for what is open.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long the last messages get for leaving the process.
+const FAREWELL: Duration = Duration::from_millis(20);
+
+/// A session that waits for nothing.
+const IDLE: Duration = Duration::from_secs(3600);
+
 /// Sessions, all of one name, numbered from 0.
 pub struct Host {
     started: Instant,
@@ -81,9 +87,8 @@ impl Host {
             }
             self.tick();
             self.generate_due();
-            if self.has_left() {
-                (self.news)(News::Ended);
-                return;
+            if self.may_leave() {
+                return self.leave().await;
             }
         }
     }
@@ -103,8 +108,8 @@ impl Host {
             .into_iter()
             .flatten()
             .min()
-            .unwrap_or(Duration::from_secs(1))
-            .min(self.now() + Duration::from_secs(3600))
+            .unwrap_or(Duration::MAX)
+            .min(self.now() + IDLE)
     }
 
     fn take(&mut self, input: Input) {
@@ -151,19 +156,13 @@ impl Host {
                 self.carry_out(0);
             }
             Ask::History { from, limit } => {
-                self.sessions[0].history(from, limit);
+                self.sessions[0].history(now, from, limit);
                 self.carry_out(0);
             }
             Ask::Who => self.connections.send_to_balancer(BalancerMessage::Who),
             Ask::Leave => {
-                if self.leaving_since.is_none() {
-                    self.leaving_since = Some(now);
-                    self.generator = None;
-                    for session in 0..self.sessions.len() {
-                        self.sessions[session].leave(now);
-                        self.carry_out(session);
-                    }
-                }
+                self.leaving_since.get_or_insert(now);
+                self.generator = None;
             }
         }
     }
@@ -249,7 +248,9 @@ impl Host {
                 }
             }
         }
-        let next = self.sessions[session].next_tick();
+        let next = self.sessions[session]
+            .next_tick()
+            .unwrap_or_else(|| self.now() + IDLE);
         self.reschedule(session, next);
     }
 
@@ -259,11 +260,22 @@ impl Host {
         self.by_tick.insert((at, session));
     }
 
-    fn has_left(&self) -> bool {
+    /// Whether it was asked to leave, and what was open is answered or was waited for long enough.
+    fn may_leave(&self) -> bool {
         self.leaving_since.is_some_and(|since| {
-            self.sessions.iter().all(Session::has_left)
+            self.sessions.iter().all(Session::is_settled)
                 || self.now().saturating_sub(since) >= LEAVE_LIMIT
         })
+    }
+
+    async fn leave(mut self) {
+        for session in 0..self.sessions.len() {
+            self.sessions[session].leave();
+            self.carry_out(session);
+        }
+        // The farewell is a courtesy to the servers: they notice the end without it.
+        tokio::time::sleep(FAREWELL).await;
+        (self.news)(News::Ended);
     }
 }
 
