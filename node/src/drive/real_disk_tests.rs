@@ -1,0 +1,166 @@
+//! The real disk keeps the promises of the trait, and the log works on it.
+
+use super::*;
+use crate::ids::{Ballot, ServerId, Slot};
+use crate::log::{Identity, Log, LogError, LogLimits, Record};
+use crate::value::Value;
+
+const IDENTITY: Identity = Identity {
+    cluster: 1,
+    server: ServerId(1),
+    servers: 3,
+};
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn every_call() {
+    let dir = directory();
+    let path = dir.path().join("a/b/log");
+    let disk = RealDisk::open(&path).unwrap();
+    assert_eq!(disk.place(), path.display().to_string());
+    assert_eq!(disk.list(), Ok(vec![]));
+    disk.create("two").unwrap();
+    disk.create("one").unwrap();
+    disk.sync_dir().unwrap();
+    assert_eq!(disk.list().unwrap(), ["one", "two"]);
+    disk.append("one", b"hello ").unwrap();
+    disk.append("one", b"world").unwrap();
+    disk.sync("one").unwrap();
+    assert_eq!(disk.length("one"), Ok(11));
+    let mut bytes = [0; 5];
+    disk.read_at("one", 6, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"world");
+    disk.truncate("one", 4).unwrap();
+    disk.append("one", b"!").unwrap();
+    assert_eq!(fs::read(path.join("one")).unwrap(), b"hell!");
+    disk.remove("one").unwrap();
+    assert_eq!(disk.list().unwrap(), ["two"]);
+    disk.create("one").unwrap();
+    assert_eq!(disk.length("one"), Ok(0));
+}
+
+#[test]
+fn errors_name_the_file() {
+    let dir = directory();
+    let disk = RealDisk::open(dir.path()).unwrap();
+    disk.create("file").unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+
+    let error = disk.create("file").unwrap_err();
+    assert_eq!(error.operation, DiskOperation::Create);
+    assert_eq!(error.kind, io::ErrorKind::AlreadyExists);
+    assert_eq!(error.file, file("file"));
+    let error = disk.read_at("file", 0, &mut [0]).unwrap_err();
+    assert_eq!(error.kind, io::ErrorKind::UnexpectedEof);
+    let error = disk.append("none", b"x").unwrap_err();
+    assert_eq!(error.kind, io::ErrorKind::NotFound);
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("cannot append to {}: ", file("none"))),
+        "{error}"
+    );
+    let error = RealDisk::open(&dir.path().join("file")).map(|_| ());
+    assert!(error.is_err());
+}
+
+#[test]
+fn one_writer_at_a_time() {
+    let dir = directory();
+    let first = RealDisk::open(dir.path()).unwrap();
+    let error = RealDisk::open(dir.path()).map(|_| ()).unwrap_err();
+    assert_eq!(error.operation, DiskOperation::Lock);
+    assert_eq!(error.kind, io::ErrorKind::WouldBlock);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot lock {}: another process has this log open; stop that server first",
+            dir.path().display()
+        )
+    );
+    // Readers are welcome, and change nothing.
+    let reader = RealDisk::read_only(dir.path()).unwrap();
+    first.create("file").unwrap();
+    assert_eq!(reader.list().unwrap(), ["file"]);
+    let refused = [
+        reader.append("file", b"x"),
+        reader.create("other"),
+        reader.remove("file"),
+        reader.truncate("file", 0),
+        reader.sync("file"),
+        reader.sync_dir(),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().kind, io::ErrorKind::ReadOnlyFilesystem);
+    }
+    drop(first);
+    RealDisk::open(dir.path()).unwrap();
+}
+
+/// A segment a commit, more of them than files may be open, and one torn at its end.
+#[test]
+fn a_log() {
+    let limits = LogLimits {
+        segment_bytes: 1,
+        memory_bytes: 0,
+        ..LogLimits::default()
+    };
+    let slots = MAX_OPEN_FILES as u64 + 10;
+    let dir = directory();
+    let disk = || Arc::new(RealDisk::open(dir.path()).unwrap());
+    let mut opened = Log::open_with(disk(), IDENTITY, 9, limits).unwrap();
+    for slot in 1..=slots {
+        let located = opened.writer.commit(&[
+            Record::Accepted {
+                slot: Slot(slot),
+                ballot: Ballot::new(slot, ServerId(1)),
+                value: Value::Noop,
+            },
+            Record::Chosen { upto: Slot(slot) },
+        ]);
+        opened.history.push(Slot(slot), Value::Noop);
+        opened.history.located(&located.unwrap());
+    }
+    assert_eq!(opened.history.bytes_in_memory(), 0);
+    let all = vec![Value::Noop; slots as usize];
+    assert_eq!(opened.history.read(Slot(1), usize::MAX).unwrap(), all);
+    drop(opened);
+
+    let last = dir.path().join(format!("{slots:08}.log"));
+    let length = fs::metadata(&last).unwrap().len();
+    let file = OpenOptions::new().write(true).open(&last).unwrap();
+    file.set_len(length - 1).unwrap();
+    let read = Log::read_only(Arc::new(RealDisk::read_only(dir.path()).unwrap()))
+        .unwrap()
+        .unwrap();
+    assert_eq!(fs::metadata(&last).unwrap().len(), length - 1);
+    let opened = Log::open_with(disk(), IDENTITY, 10, limits).unwrap();
+    assert_eq!(opened.recovered, read.recovered);
+    assert_eq!(opened.recovered.incarnation, 9);
+    assert_eq!(opened.recovered.chosen, Slot(slots - 1));
+    assert!(opened.recovered.cut_bytes > 0);
+    assert_eq!(opened.history.read(Slot(1), usize::MAX).unwrap(), all[1..]);
+    drop(opened);
+
+    file.set_len(length - opened_tail(length)).unwrap();
+    let first = dir.path().join("00000001.log");
+    let mut bytes = fs::read(&first).unwrap();
+    bytes[60] ^= 4;
+    fs::write(&first, &bytes).unwrap();
+    let error = Log::open(disk(), IDENTITY, 11).map(|_| ()).unwrap_err();
+    let LogError::Damaged { file, offset, .. } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!((file, *offset), (&first.display().to_string(), 48));
+    let message = error.to_string();
+    let advice = format!("remove {} to let the server", dir.path().display());
+    assert!(message.contains(&advice), "{message}");
+}
+
+/// Leaves the file shorter than a segment header.
+fn opened_tail(length: u64) -> u64 {
+    length - 10
+}

@@ -1,0 +1,305 @@
+//! Opening a log: formatting an empty directory, or finding out what an earlier process promised.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::error::LogError;
+use super::group::{self, MAX_PAYLOAD_BYTES, RecordHead, Unreadable};
+use super::history::History;
+use super::location::{GroupReader, Located, Location};
+use super::record::Member;
+use super::scan::{End, GroupView, Scanner, Step};
+use super::segment::{self, FORMAT, Identity, SegmentHeader, file_name};
+use super::vote::VoteState;
+use super::writer::LogWriter;
+use crate::ids::{Ballot, Slot};
+use crate::value::Value;
+
+/// The log of one server. See [`Log::open`].
+pub struct Log;
+
+/// Sizes that may be chosen freely, and differently at every start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLimits {
+    /// A segment is closed before it would grow above this; at most 1 GiB.
+    pub segment_bytes: u64,
+    /// A commit with more encoded records than this is written in several groups, and a single
+    /// record above it is refused; at most 128 MiB.
+    pub group_bytes: usize,
+    /// How much of the recent history [`History`] holds in memory.
+    pub memory_bytes: usize,
+}
+
+impl Default for LogLimits {
+    fn default() -> LogLimits {
+        LogLimits {
+            segment_bytes: 16 << 20,
+            group_bytes: MAX_PAYLOAD_BYTES,
+            memory_bytes: 16 << 20,
+        }
+    }
+}
+
+/// An open log.
+pub struct Opened {
+    pub writer: LogWriter,
+    pub recovered: RecoveredLog,
+    /// Every chosen value, to rebuild the sessions from and to serve from.
+    pub history: History,
+}
+
+/// What an earlier process promised; in a new log, nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredLog {
+    pub incarnation: u64,
+    /// The highest ballot promised or accepted.
+    pub promised: Ballot,
+    /// The latest acceptance in each slot above `chosen`, ascending by slot.
+    pub accepted: Vec<(Slot, Ballot, Value)>,
+    /// Every slot up to this one is chosen.
+    pub chosen: Slot,
+    /// Ascending by server.
+    pub members: Vec<Member>,
+    pub formed: bool,
+    pub opened: bool,
+    /// The length of the torn tail that was cut off (or, when the log is only read, would be).
+    pub cut_bytes: u64,
+}
+
+/// A log that was read and not opened: that of a dead server, or one in a saved run.
+pub struct ReadLog {
+    pub identity: Identity,
+    pub recovered: RecoveredLog,
+    /// Every chosen value.
+    pub history: History,
+}
+
+impl Log {
+    /// Opens the log in the directory that is `disk`, or formats an empty one under
+    /// `incarnation_if_new`, which the caller draws at random. A crash at any moment of it, and a
+    /// torn tail, are repaired. Every record of every commit that returned is there.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when something durable has changed; nothing is written then. An error
+    /// that names the difference when the log is another server's, cluster's, or format's.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        identity: Identity,
+        incarnation_if_new: u64,
+    ) -> Result<Opened, LogError> {
+        Log::open_with(disk, identity, incarnation_if_new, LogLimits::default())
+    }
+
+    /// [`Log::open`] with other sizes than the default ones.
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        identity: Identity,
+        incarnation_if_new: u64,
+        limits: LogLimits,
+    ) -> Result<Opened, LogError> {
+        let (fold, end) = Fold::read(&*disk, Some(identity))?;
+        let vote = fold.vote.clone();
+        let incarnation = end.last.map_or(incarnation_if_new, |last| last.incarnation);
+        let (recovered, history) =
+            fold.finish(&disk, incarnation, end.torn_bytes, limits.memory_bytes)?;
+        // Nothing was changed up to here, so that a refused log stays as it was found.
+
+        if let Some(number) = end.unfinished {
+            // Nothing was ever written behind its header.
+            disk.remove(&file_name(number))?;
+            disk.sync_dir()?;
+        }
+        let (header, length) = match end.last {
+            Some(last) => {
+                let file = file_name(last.segment);
+                if end.torn_bytes > 0 {
+                    disk.truncate(&file, end.length)?;
+                }
+                // Durable before anything is built on it: the cut, or else the torn tail could come
+                // back behind what is written next; and what a process wrote that was killed before
+                // its sync returned.
+                disk.sync(&file)?;
+                disk.sync_dir()?;
+                (last, end.length)
+            }
+            None => {
+                let header = SegmentHeader {
+                    format: FORMAT,
+                    identity,
+                    incarnation,
+                    segment: 1,
+                    first_sequence: 1,
+                };
+                segment::create(&*disk, &header)?;
+                (header, segment::HEADER_BYTES as u64)
+            }
+        };
+        let writer = LogWriter::new(disk, header, length, end.next_sequence, vote, limits);
+        Ok(Opened {
+            writer,
+            recovered,
+            history,
+        })
+    }
+
+    /// What [`Log::open`] would recover, whosever log it is, without changing anything. None in a
+    /// directory without a log.
+    ///
+    /// # Errors
+    /// Those of [`Log::open`].
+    pub fn read_only(disk: Arc<dyn Disk>) -> Result<Option<ReadLog>, LogError> {
+        let (fold, end) = Fold::read(&*disk, None)?;
+        let Some(last) = end.last else {
+            return Ok(None);
+        };
+        let memory_bytes = LogLimits::default().memory_bytes;
+        let (recovered, history) =
+            fold.finish(&disk, last.incarnation, end.torn_bytes, memory_bytes)?;
+        Ok(Some(ReadLog {
+            identity: last.identity,
+            recovered,
+            history,
+        }))
+    }
+}
+
+/// What all records so far add up to.
+#[derive(Default)]
+struct Fold {
+    vote: VoteState,
+    /// The places of the chosen values, from slot 1 on.
+    chosen: Vec<Location>,
+    /// The slots above them that have a value.
+    open: BTreeMap<Slot, OpenSlot>,
+}
+
+#[derive(Default)]
+struct OpenSlot {
+    accepted: Option<(Ballot, Location)>,
+    learned: Option<Location>,
+}
+
+impl OpenSlot {
+    /// Where the value is if the slot is chosen: a learned value is the chosen one, whatever was
+    /// accepted before or since.
+    fn location(&self) -> Option<Location> {
+        self.learned.or(self.accepted.map(|(_, location)| location))
+    }
+}
+
+impl Fold {
+    fn read(disk: &dyn Disk, expected: Option<Identity>) -> Result<(Fold, End), LogError> {
+        let mut fold = Fold::default();
+        let mut scanner = Scanner::new(disk)?;
+        loop {
+            match scanner.step()? {
+                Step::Segment(header) => {
+                    if let Some(expected) = expected {
+                        header.check(disk, expected)?;
+                    }
+                }
+                Step::Group(group) => fold.note_group(&group).map_err(|what| {
+                    LogError::damaged(disk, &file_name(group.segment), group.offset, what)
+                })?,
+                Step::End(end) => return Ok((fold, end)),
+            }
+        }
+    }
+
+    /// Takes in a group, or says why that is impossible.
+    fn note_group(&mut self, group: &GroupView<'_>) -> Result<(), String> {
+        let unreadable = |Unreadable| Unreadable::WHAT.to_string();
+        for record in group::records(group.payload) {
+            let (offset, record) = record.map_err(unreadable)?;
+            let (head, _) = RecordHead::decode(record).map_err(unreadable)?;
+            let location = Location {
+                segment: group.segment,
+                group: u32::try_from(group.offset)
+                    .map_err(|_| "a group begins above 4 GiB".to_string())?,
+                record: offset,
+            };
+            self.note(&head, location)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, head: &RecordHead, location: Location) -> Result<(), String> {
+        self.vote.note_head(head);
+        match *head {
+            // Once it is known that a slot is chosen, and where, nothing can change it.
+            RecordHead::Accepted { slot, ballot } if slot > self.last_chosen() => {
+                self.open.entry(slot).or_default().accepted = Some((ballot, location));
+            }
+            RecordHead::Learned { slot } if slot > self.last_chosen() => {
+                self.open.entry(slot).or_default().learned = Some(location);
+                self.advance_over_learned();
+            }
+            RecordHead::Chosen { upto } => {
+                while self.last_chosen() < upto {
+                    let slot = self.last_chosen().next();
+                    let location = self.open.remove(&slot).and_then(|open| open.location());
+                    self.chosen.push(location.ok_or_else(|| {
+                        format!("slot {slot} is recorded as chosen, but its value is not there")
+                    })?);
+                }
+                self.advance_over_learned();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn last_chosen(&self) -> Slot {
+        Slot(self.chosen.len() as u64)
+    }
+
+    /// A learned value is chosen, with or without a Chosen record after it.
+    fn advance_over_learned(&mut self) {
+        while let Some(first) = self.open.first_entry()
+            && *first.key() == Slot(self.chosen.len() as u64 + 1)
+            && let Some(location) = first.get().learned
+        {
+            first.remove();
+            self.chosen.push(location);
+        }
+    }
+
+    fn finish(
+        self,
+        disk: &Arc<dyn Disk>,
+        incarnation: u64,
+        cut_bytes: u64,
+        memory_bytes: usize,
+    ) -> Result<(RecoveredLog, History), LogError> {
+        let mut reader = GroupReader::new(&**disk);
+        let mut accepted = Vec::new();
+        let mut located = Vec::new();
+        for (&slot, open) in &self.open {
+            if let Some((ballot, location)) = open.accepted {
+                accepted.push((slot, ballot, reader.value(slot, location)?));
+            }
+            if let Some(location) = open.location() {
+                let value = reader.value(slot, location)?;
+                located.push(Located {
+                    slot,
+                    location,
+                    value,
+                });
+            }
+        }
+        let recovered = RecoveredLog {
+            incarnation,
+            promised: self.vote.promised,
+            accepted,
+            chosen: self.last_chosen(),
+            members: self.vote.members(),
+            formed: self.vote.formed,
+            opened: self.vote.opened,
+            cut_bytes,
+        };
+        let mut history = History::new(disk.clone(), self.chosen, memory_bytes);
+        history.located(&located);
+        Ok((recovered, history))
+    }
+}

@@ -1,0 +1,291 @@
+//! Files that end early, and files with changed bytes.
+
+use super::*;
+
+/// The commits that are in the log, apart from the groups that the writer adds, after each commit:
+/// the last segment's number and length.
+fn boundaries(commits: &[Vec<Record>]) -> (MemoryDisk, Vec<(String, usize)>) {
+    let disk = MemoryDisk::new();
+    let mut opened = open(&disk).unwrap();
+    let boundaries = commits
+        .iter()
+        .map(|commit| {
+            opened.writer.commit(commit).unwrap();
+            let last = disk.list().unwrap().pop().unwrap();
+            let length = disk.contents(&last).len();
+            (last, length)
+        })
+        .collect();
+    (disk, boundaries)
+}
+
+#[test]
+fn a_log_cut_at_every_byte() {
+    let commits = life();
+    let (disk, boundaries) = boundaries(&commits);
+    let names = disk.list().unwrap();
+    let last = names.last().unwrap();
+    for name in &names {
+        for length in 0..disk.contents(name).len() {
+            let cut = disk.fork();
+            cut.truncate(name, length as u64).unwrap();
+            if name != last {
+                let before = files(&cut);
+                assert!(is_damage(&open(&cut)), "{name} cut at {length}");
+                assert_eq!(files(&cut), before);
+                continue;
+            }
+            let whole = boundaries
+                .iter()
+                .take_while(|(segment, end)| segment < name || *end <= length)
+                .count();
+            assert_eq!(reopen(&cut), Summary::of(&commits[..whole]), "at {length}");
+
+            // What is written after the cut is there after the next start, and nothing else.
+            let mut opened = open(&cut).unwrap();
+            assert_eq!(opened.recovered.cut_bytes, 0);
+            for commit in &commits[whole..] {
+                opened.writer.commit(commit).unwrap();
+            }
+            cut.crash();
+            assert_eq!(reopen(&cut), Summary::of(&commits));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn random_logs_cut_at_every_byte_of_the_last_segment(commits in any_life()) {
+        let (disk, boundaries) = boundaries(&commits);
+        let last = disk.list().unwrap().pop().unwrap();
+        for length in 0..disk.contents(&last).len() {
+            let cut = disk.fork();
+            cut.truncate(&last, length as u64).unwrap();
+            let whole = boundaries
+                .iter()
+                .take_while(|(segment, end)| segment < &last || *end <= length)
+                .count();
+            prop_assert_eq!(reopen(&cut), Summary::of(&commits[..whole]));
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_synced_log_is_refused() {
+    let disk = written(&life());
+    disk.crash();
+    for (name, contents) in files(&disk) {
+        for offset in 0..contents.len() as u64 {
+            for bit in 0..8 {
+                assert!(disk.flip_bit(&name, offset, bit));
+                let before = files(&disk);
+                let opened = open(&disk);
+                let Err(LogError::Damaged {
+                    file, offset: at, ..
+                }) = opened.map(|_| ())
+                else {
+                    panic!("{name}, byte {offset}, bit {bit}: not refused");
+                };
+                // The place that is named is the beginning of what holds the bit.
+                assert_eq!(file, format!("memory/{name}"));
+                assert!(at <= offset);
+                assert!(is_damage(&Log::read_only(Arc::new(disk.clone()))));
+                assert_eq!(files(&disk), before, "a refused log is not touched");
+                assert!(disk.flip_bit(&name, offset, bit));
+            }
+        }
+    }
+    assert_eq!(reopen(&disk), Summary::of(&life()));
+}
+
+#[test]
+fn every_changed_byte_of_a_synced_log_is_refused() {
+    let commits = life();
+    let disk = written(&commits);
+    let last = disk.list().unwrap().pop().unwrap();
+    let mut taken_for_unwritten = 0;
+    for (name, contents) in files(&disk) {
+        for (offset, &byte) in contents.iter().enumerate() {
+            for other in [0, 0xFF, byte.wrapping_add(1)] {
+                if other == byte {
+                    continue;
+                }
+                let changed = disk.fork();
+                changed.set_byte(&name, offset as u64, other);
+                if is_damage(&open(&changed)) {
+                    continue;
+                }
+                // A group of which one byte lies in a sector of its own: with that byte zero it is
+                // the very state that a torn write leaves. Only the last group can be such.
+                assert_eq!((&name, other), (&last, 0), "byte {offset}");
+                assert!(offset % 512 == 0 || offset % 512 == 511);
+                let without_last = Summary::of(&commits[..commits.len() - 1]);
+                assert_eq!(reopen(&changed), without_last);
+                taken_for_unwritten += 1;
+            }
+        }
+    }
+    assert!(taken_for_unwritten <= 1);
+}
+
+/// A sector that reads as zeros in the middle of the last segment is not the end of the log.
+#[test]
+fn a_blank_sector_with_groups_behind_it_is_refused() {
+    let disk = MemoryDisk::new();
+    let mut opened = open_with(&disk, LogLimits::default()).unwrap();
+    for number in 1..=80 {
+        opened
+            .writer
+            .commit(&[accepted(number, 1, value(number, "some text"))])
+            .unwrap();
+    }
+    let length = disk.contents("00000001.log").len();
+    let sectors = length / 512;
+    assert!(sectors > 4);
+    for sector in 0..sectors - 1 {
+        let blank = disk.fork();
+        for byte in sector * 512..(sector + 1) * 512 {
+            blank.set_byte("00000001.log", byte as u64, 0);
+        }
+        assert!(is_damage(&open(&blank)), "sector {sector}");
+    }
+}
+
+#[test]
+fn missing_and_foreign_files() {
+    let disk = written(&life());
+    for missing in ["00000001.log", "00000002.log"] {
+        let disk = disk.fork();
+        disk.remove(missing).unwrap();
+        let Err(error) = open(&disk) else {
+            panic!("opened without {missing}");
+        };
+        let LogError::Damaged { file, offset, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!((file.as_str(), *offset), (&*format!("memory/{missing}"), 0));
+    }
+    // Files that are not segments are nobody's business.
+    for name in [
+        "1.log",
+        "00000009.log.bak",
+        "notes",
+        "+0000004.log",
+        "00000000.log",
+    ] {
+        disk.create(name).unwrap();
+    }
+    assert_eq!(reopen(&disk), Summary::of(&life()));
+}
+
+#[test]
+fn segments_that_do_not_fit_together() {
+    // The same commits, another incarnation.
+    let ours = written(&life());
+    let theirs = MemoryDisk::new();
+    let mut opened = Log::open_with(Arc::new(theirs.clone()), IDENTITY, 78, SMALL).unwrap();
+    for commit in life() {
+        opened.writer.commit(&commit).unwrap();
+    }
+    let replace = |disk: &MemoryDisk, name: &str, bytes: &[u8]| {
+        disk.remove(name).unwrap();
+        disk.create(name).unwrap();
+        disk.append(name, bytes).unwrap();
+    };
+    let mixed = ours.fork();
+    replace(&mixed, "00000002.log", &theirs.contents("00000002.log"));
+    let refused = open(&mixed).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("belongs to another log"), "{refused}");
+
+    // A segment under another's name.
+    let mixed = ours.fork();
+    replace(&mixed, "00000002.log", &ours.contents("00000003.log"));
+    let refused = open(&mixed).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("the file holds segment 3"), "{refused}");
+
+    // A group written twice: right in itself, but not the next.
+    let repeated = ours.fork();
+    let last = ours.contents("00000003.log");
+    repeated.append("00000003.log", &last[48..]).unwrap();
+    let refused = open(&repeated).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("stands where group"), "{refused}");
+}
+
+#[test]
+fn the_refusal_says_where_and_what_to_do() {
+    let disk = written(&life());
+    disk.flip_bit("00000001.log", 90, 3);
+    let error = open(&disk).map(|_| ()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the log is damaged: memory/00000001.log, byte 48: the checksum of group 1 is wrong, and \
+         more follows it. What to do: restore the file from a copy, or remove memory to let the \
+         server come back as a non-voting replica that learns from its peers; it will not vote, \
+         because it cannot prove what it promised."
+    );
+}
+
+#[test]
+fn the_log_of_another_server() {
+    let disk = written(&life());
+    let open_as = |identity| {
+        Log::open(Arc::new(disk.clone()), identity, 1)
+            .map(|_| ())
+            .unwrap_err()
+    };
+    let file = "memory/00000001.log".to_string();
+    assert_eq!(
+        open_as(Identity {
+            cluster: 0xC2,
+            ..IDENTITY
+        }),
+        LogError::OtherCluster {
+            file: file.clone(),
+            expected: 0xC2,
+            found: 0xC1,
+        }
+    );
+    assert_eq!(
+        open_as(Identity {
+            server: ServerId(3),
+            ..IDENTITY
+        }),
+        LogError::OtherServer {
+            file: file.clone(),
+            expected: ServerId(3),
+            found: ServerId(2),
+        }
+    );
+    assert_eq!(
+        open_as(Identity {
+            servers: 5,
+            ..IDENTITY
+        }),
+        LogError::OtherSize {
+            file: file.clone(),
+            expected: 5,
+            found: 3,
+        }
+    );
+
+    let newer = SegmentHeader {
+        format: 2,
+        identity: IDENTITY,
+        incarnation: 1,
+        segment: 1,
+        first_sequence: 1,
+    };
+    let disk = MemoryDisk::new();
+    disk.create("00000001.log").unwrap();
+    disk.append("00000001.log", &newer.encode()).unwrap();
+    assert_eq!(
+        open(&disk).map(|_| ()).unwrap_err(),
+        LogError::OtherFormat {
+            file,
+            expected: 1,
+            found: 2,
+        }
+    );
+}
