@@ -1,7 +1,15 @@
 //! The link table: what happens to a message on its way between two nodes.
+//!
+//! Every node asks [`Links::pass`] twice a message: once at the sender as it leaves, once at the
+//! receiver as it arrives. The answer depends on the table, the seed and the messages asked about
+//! before, and on nothing else.
 
+mod check;
+mod decide;
 mod kind;
 mod table;
 
+pub use check::TableError;
+pub use decide::{Links, Verdict};
 pub use kind::Kind;
 pub use table::{Rule, Side, Table, What};

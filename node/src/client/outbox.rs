@@ -1,0 +1,186 @@
+//! What was said and is not acknowledged yet.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Timing;
+use super::retry::{Jitter, Retry};
+use crate::value::Command;
+
+/// At most so many messages are under way at once; the others wait for their turn.
+pub(super) const WINDOW: usize = 64;
+
+/// Messages by sequence number. Any of them may be acknowledged at any time.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    messages: BTreeMap<u64, Outgoing>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    command: Command,
+    /// None until it is sent to the present server.
+    sent: Option<Sent>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    at: Duration,
+    again: Retry,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, command: Command) {
+        let outgoing = Outgoing {
+            command,
+            sent: None,
+        };
+        let before = self.messages.insert(outgoing.command.seq, outgoing);
+        assert!(before.is_none(), "a sequence number is used once");
+    }
+
+    /// The message is chosen. Returns false when that was known, or it was never said.
+    pub(super) fn acknowledged(&mut self, seq: u64) -> bool {
+        self.messages.remove(&seq).is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Everything in the window that is to be sent now, in order.
+    pub(super) fn due(
+        &mut self,
+        now: Duration,
+        timing: &Timing,
+        jitter: &mut Jitter,
+    ) -> Vec<Command> {
+        let mut due = Vec::new();
+        for outgoing in self.messages.values_mut().take(WINDOW) {
+            let mut again = match &outgoing.sent {
+                None => Retry::new(now, timing.retransmit),
+                Some(sent) if sent.again.is_due(now) => sent.again,
+                Some(_) => continue,
+            };
+            again.done(now, timing.retransmit_most, jitter);
+            outgoing.sent = Some(Sent { at: now, again });
+            due.push(outgoing.command.clone());
+        }
+        due
+    }
+
+    /// When [`Outbox::due`] has something again.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let window = self.messages.values().take(WINDOW);
+        window
+            .map(|outgoing| (outgoing.sent.as_ref()).map_or(Duration::ZERO, |sent| sent.again.at))
+            .min()
+    }
+
+    /// The server is another one, or has forgotten: everything is due.
+    pub(super) fn resend_all(&mut self) {
+        for outgoing in self.messages.values_mut().take(WINDOW) {
+            outgoing.sent = None;
+        }
+    }
+
+    /// The server lacks the message `next_seq`: it and all after it are due, unless it went out a
+    /// moment ago.
+    pub(super) fn resend_from(&mut self, now: Duration, next_seq: u64, timing: &Timing) {
+        let mut missing = (self.messages.range_mut(next_seq..))
+            .map(|(_, outgoing)| outgoing)
+            .take_while(|outgoing| outgoing.sent.is_some())
+            .peekable();
+        let under_way = missing.peek().is_some_and(|first| {
+            (first.sent.as_ref()).is_some_and(|sent| now < sent.at + timing.gap_quiet)
+        });
+        if under_way {
+            return;
+        }
+        for outgoing in missing {
+            outgoing.sent = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ClientId;
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    fn outbox(messages: u64) -> Outbox {
+        let mut outbox = Outbox::default();
+        for seq in 1..=messages {
+            outbox.push(Command {
+                client: ClientId(1),
+                seq,
+                name: "ann".into(),
+                at_ms: 0,
+                text: format!("message {seq}"),
+            });
+        }
+        outbox
+    }
+
+    fn due(outbox: &mut Outbox, now: Duration) -> Vec<u64> {
+        let commands = outbox.due(now, &Timing::default(), &mut Jitter::new(1, 0));
+        commands.iter().map(|command| command.seq).collect()
+    }
+
+    #[test]
+    fn a_window_of_messages_goes_out_in_order_and_moves_with_every_acknowledgement() {
+        let mut outbox = outbox(70);
+        assert_eq!(outbox.next_due(), Some(ms(0)));
+        assert_eq!(due(&mut outbox, ms(1)), Vec::from_iter(1..=64));
+        assert_eq!(due(&mut outbox, ms(2)), []);
+        assert!(outbox.acknowledged(3));
+        assert!(!outbox.acknowledged(3));
+        assert_eq!(due(&mut outbox, ms(3)), [65]);
+        assert!(outbox.acknowledged(65));
+        assert_eq!(due(&mut outbox, ms(4)), [66]);
+        assert_eq!(outbox.len(), 68);
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_goes_out_again_and_again() {
+        let mut outbox = outbox(1);
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let now = outbox.next_due().unwrap();
+            assert_eq!(due(&mut outbox, now), [1]);
+            times.push(now);
+        }
+        assert_eq!(times, [ms(0), ms(300), ms(900), ms(1900), ms(2900)]);
+        outbox.acknowledged(1);
+        assert_eq!(outbox.next_due(), None);
+        assert_eq!(due(&mut outbox, ms(9999)), []);
+    }
+
+    #[test]
+    fn a_gap_makes_everything_from_there_on_due_but_not_twice_in_a_moment() {
+        let mut outbox = outbox(4);
+        due(&mut outbox, ms(0));
+        outbox.resend_from(ms(49), 2, &Timing::default());
+        assert_eq!(due(&mut outbox, ms(49)), []);
+        outbox.resend_from(ms(50), 2, &Timing::default());
+        assert_eq!(due(&mut outbox, ms(50)), [2, 3, 4]);
+        outbox.resend_from(ms(51), 2, &Timing::default());
+        assert_eq!(due(&mut outbox, ms(51)), []);
+        // The server lags behind what was acknowledged: nothing to resend before 5.
+        outbox.resend_from(ms(200), 5, &Timing::default());
+        assert_eq!(due(&mut outbox, ms(200)), []);
+    }
+
+    #[test]
+    fn another_server_gets_everything_again() {
+        let mut outbox = outbox(3);
+        due(&mut outbox, ms(0));
+        outbox.acknowledged(2);
+        outbox.resend_all();
+        assert_eq!(due(&mut outbox, ms(10)), [1, 3]);
+    }
+}
