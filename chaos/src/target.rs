@@ -28,6 +28,12 @@ pub trait Target {
     /// Waits until `until` or until something was observed, whichever is first, and returns all
     /// that was observed so far and not yet returned.
     fn poll(&mut self, until: Duration) -> Vec<Observation>;
+
+    /// Why the cluster cannot be run any more, once that is so. The run ends then, without a
+    /// verdict.
+    fn failure(&self) -> Option<TargetError> {
+        None
+    }
 }
 
 /// One resolved step of a fault. Nodes are named as link rules name them: `s1`, `balancer`, `ann`.
@@ -145,7 +151,8 @@ pub enum LogSource {
     Unreadable { reason: String },
 }
 
-/// The cluster could not be acted on: infrastructure, not a finding.
+/// The cluster could not be acted on: infrastructure, not a finding. From [`Target::apply`] it
+/// concerns that action alone; the run goes on.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct TargetError(pub String);

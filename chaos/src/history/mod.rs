@@ -1,5 +1,24 @@
 //! All that happened in a run, saved as JSON lines before anything is judged.
 
+mod build;
+mod evidence;
+mod firings;
+mod lifetimes;
+mod reach;
+mod read;
+mod write;
+
+pub use build::Builder;
+pub use evidence::{
+    Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Message, NO_MESSAGE, Node, Read,
+    Replica, Reroute, Server, ServerEvent, Session, StrayAck, Told, What,
+};
+pub use firings::Firing;
+pub use lifetimes::{Lifetimes, Span, State};
+pub use reach::Reach;
+pub use read::{HistoryError, read};
+pub use write::Writer;
+
 use std::time::Duration;
 
 use paxosctl_node::event::Event;
@@ -106,6 +125,12 @@ pub enum Phase {
     /// The logs are read.
     FinalReads,
 }
+
+/// The version of the format that this program writes and reads.
+pub const VERSION: u32 = 1;
+
+/// The `fault` of the actions that heal everything at the end.
+pub const HEAL: &str = "heal";
 
 /// Microseconds of a duration, saturating.
 pub fn micros(duration: Duration) -> u64 {

@@ -1,16 +1,101 @@
 //! A plan: what to run, what to say, what to break, what to expect.
 //!
-//! These types are what a plan means, after the YAML was read and lowered.
+//! The types here are what a plan means. A text becomes a [`Plan`] in three steps: `yaml` reads it
+//! into a tree in which every scalar knows its place; `raw` sorts the tree by what was typed, with
+//! one optional field for each key, and refuses unknown keys; `lower` finds out what it means. All
+//! three put what is wrong into one list, so that all of it is told at once.
+//!
+//! # The format
+//!
+//! ```yaml
+//! version: 1                        # required
+//! name: example                     # default: the file's name
+//! seed: 42                          # default: drawn, and shown
+//! cluster:
+//!   servers: 5                      # s1 … s5; or the list [s1, s2, s3]
+//!   first_leader: s2                # stands first; optional
+//!   clients: [ann, bob]             # join before the run begins
+//!   ports: {balancer: 7000, servers: 7001}    # default: free ones
+//! script: chat.txt                  # lines `mm:ss name: text`, beside the plan
+//! traffic:                          # each item has `at` and one of say, join, leave, read, load, script
+//!   - {at: 1s, as: ann, say: "hello"}
+//!   - {at: 2s, as: bob, say: "hi", seen_by: [ann], within: 2s}    # or seen_by: all
+//!   - {at: 3s, join: cy}
+//!   - {at: 4s, read: cy}            # a linearizable read of the chat's length
+//!   - {at: 5s, leave: cy}
+//!   - {at: 3s, for: 20s, load: {clients: 8, rate: 200/s, bytes: 32..256}}
+//!   - {at: 6s, script: more.txt}    # its times count from here
+//! faults:                           # each item has `at` and one verb; `every` and `times` repeat it
+//!   - {at: 5s, every: 5s, times: 3, kill: leader, restart_after: 2s}    # SIGKILL
+//!   - {at: 6s, stop: s1, restart_after: 1s}     # SIGTERM: drain, hand leadership over
+//!   - {at: 7s, restart: s2}         # stop, and start at once
+//!   - {at: 8s, for: 3s, pause: random(1)}       # SIGSTOP, SIGCONT
+//!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms}}
+//!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%}}
+//!   - {at: 15s, for: 3s, partition: "leader | rest", name: cut}
+//! settle: 10s                       # after all is healed: the longest time to come level
+//! expect:                           # safety is always judged; these add to it
+//!   agreement: true
+//!   converged_within: 5s
+//!   acked: 100%
+//!   unavailable: {max: 3s}
+//!   ack_latency: {p50: 20ms, p95: 500ms, p99: 1s, max: 5s}
+//!   no_ack_during: [cut]            # faults by name; without one they are f1, f2, …
+//!   told_no_majority: [ann]
+//!   rerouted: [bob]
+//! x-anything: is free               # for your own notes and YAML anchors
+//! ```
+//!
+//! Times count from the moment when the cluster is ready and need a unit. What a target, a link and
+//! a group can be stands in `targets.rs`, next to the code that reads them.
 
-use std::path::PathBuf;
+mod display;
+mod error;
+mod lower;
+mod raw;
+mod script;
+mod targets;
+mod words;
+mod yaml;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use error::{PlanError, PlanErrors};
 
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::Kind;
 use serde::{Deserialize, Serialize};
 
+/// Reads and checks the plan at `path`, and the scripts that it names.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load(path: &Path) -> Result<Plan, PlanErrors> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| PlanErrors::unreadable(path, &error.to_string(), "is the path right?"))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..good]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count();
+        let reason = format!("line {line} is not UTF-8");
+        PlanErrors::unreadable(path, &reason, "save the file as UTF-8 text")
+    })?;
+    parse(path, &text)
+}
+
+/// Checks a plan's text. `path` names it in messages, and its scripts are looked for beside it.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn parse(path: &Path, text: &str) -> Result<Plan, PlanErrors> {
+    lower::plan(path, text)
+}
+
 /// A checked plan.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The file it came from.
     pub path: PathBuf,
@@ -27,7 +112,7 @@ pub struct Plan {
     pub expect: Expect,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
     /// s1 … sN.
     pub servers: u16,
@@ -41,15 +126,15 @@ pub struct Cluster {
 }
 
 /// One line of traffic.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     pub at: Duration,
-    /// Line in the plan file, from 1.
+    /// Line in the plan file, from 1; for a line of a script, that of the `script` key.
     pub line: usize,
     pub what: Say,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Say {
     Say {
         client: String,
@@ -85,13 +170,14 @@ pub struct Load {
     pub bytes: (u32, u32),
     /// How long.
     pub lasts: Duration,
+    /// 0 in a plan; the run loop derives it from the run's seed.
     pub seed: u64,
 }
 
 /// One planned disturbance. It fires at `at`, then `times - 1` more times every `every`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// `f1`, `f2`, … in the order of the plan.
+    /// The name that the plan gives it; else `f1`, `f2`, … by its place in the plan.
     pub id: String,
     pub line: usize,
     pub at: Duration,
@@ -103,7 +189,29 @@ pub struct Fault {
     pub verb: Verb,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+impl Traffic {
+    /// When it is over: a load lasts, all else is done at once.
+    pub fn ends(&self) -> Duration {
+        match &self.what {
+            Say::Load { load, .. } => self.at + load.lasts,
+            _ => self.at,
+        }
+    }
+}
+
+impl Fault {
+    /// When it fires for the `number`th time, counted from 1.
+    pub fn firing(&self, number: u32) -> Duration {
+        self.at + self.every.unwrap_or_default() * number.saturating_sub(1)
+    }
+
+    /// When it fires for the last time.
+    pub fn last_firing(&self) -> Duration {
+        self.firing(self.times)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Verb {
     Kill(Nodes),
     Stop(Nodes),
@@ -126,14 +234,17 @@ pub enum Verb {
 }
 
 /// Which nodes; resolved when the fault fires.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Nodes {
     Named(Vec<String>),
+    /// The server that leads.
     Leader,
     /// One follower, by the run's seed.
     Follower,
     Followers,
     Servers,
+    /// Every client that has joined, loads included.
+    Clients,
     Balancer,
     /// So many different servers, by the run's seed.
     Random(u16),
@@ -141,16 +252,18 @@ pub enum Nodes {
     ServerOf(String),
     /// Every server, the balancer and every client.
     All,
+    /// Each of these; a node that several of them mean is meant once.
+    Several(Vec<Nodes>),
 }
 
 /// One direction between two sets of nodes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     pub from: Nodes,
     pub to: Nodes,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Partition {
     /// Each group is cut from every other; nodes that are in none are not touched.
     Groups(Vec<Vec<Member>>),
@@ -159,15 +272,15 @@ pub enum Partition {
 }
 
 /// A member of a partition group.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Member {
     Nodes(Nodes),
-    /// Every node that the other groups do not name.
+    /// Every server that no group names. The balancer and clients are cut only when named.
     Rest,
 }
 
 /// What must hold beside safety, which is always judged.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Expect {
     pub converged_within: Option<Duration>,
     /// The least share of messages that must be acknowledged by the end, from 0 to 1.
@@ -183,7 +296,7 @@ pub struct Expect {
     pub rerouted: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct AckLatency {
     pub p50: Option<Duration>,
     pub p95: Option<Duration>,

@@ -1,0 +1,153 @@
+//! What several checks need, worked out once.
+
+use crate::history::{Applied, Evidence, Firing, Message, NO_MESSAGE, Reach, Replica, State};
+use crate::plan::{Plan, Say};
+use crate::report::clip;
+use crate::target::LogSource;
+use paxosctl_node::value::Value;
+
+/// The evidence and the plan, with what is derived from them.
+pub(crate) struct Context<'a> {
+    pub evidence: &'a Evidence,
+    pub plan: &'a Plan,
+    pub reach: Reach,
+    pub firings: Vec<Firing<'a>>,
+    /// For each message: its index in the chat of the longest log, or 0.
+    pub index_of: Vec<u32>,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(evidence: &'a Evidence, plan: &'a Plan) -> Context<'a> {
+        let mut index_of = vec![0; evidence.messages.len()];
+        for (place, applied) in evidence.chat().iter().enumerate() {
+            if applied.message != NO_MESSAGE {
+                index_of[applied.message as usize] = place as u32 + 1;
+            }
+        }
+        Context {
+            evidence,
+            plan,
+            reach: Reach::of(evidence),
+            firings: evidence.firings(),
+            index_of,
+        }
+    }
+
+    /// `ann's message 3 "hello"`
+    pub fn name(&self, message: &Message) -> String {
+        format!(
+            "{}'s message {} \"{}\"",
+            clip(self.evidence.speaker(message), 40),
+            message.seq,
+            clip(&message.text, 40)
+        )
+    }
+
+    /// The same for a message that took effect, which perhaps nobody said.
+    pub fn name_applied(&self, applied: &Applied) -> String {
+        match self.evidence.messages.get(applied.message as usize) {
+            Some(message) => self.name(message),
+            None => {
+                let command = self.evidence.command(applied);
+                format!(
+                    "{}'s message {} \"{}\"",
+                    clip(&command.name, 40),
+                    command.seq,
+                    clip(&command.text, 40)
+                )
+            }
+        }
+    }
+
+    /// Whether the log could be read.
+    pub fn readable(replica: &Replica) -> bool {
+        !matches!(replica.source, LogSource::Unreadable { .. })
+    }
+
+    /// The replicas whose live servers gave their logs at the end.
+    pub fn live(&self) -> impl Iterator<Item = &'a Replica> {
+        self.evidence
+            .replicas
+            .iter()
+            .filter(|replica| replica.source == LogSource::Served)
+    }
+
+    /// Whether the process is a load and not a chat client.
+    pub fn is_load(&self, node: &str) -> bool {
+        self.plan
+            .traffic
+            .iter()
+            .any(|traffic| matches!(&traffic.what, Say::Load { name, .. } if name == node))
+    }
+
+    /// Whether the process runs until the end of the run, as far as the history tells.
+    pub fn lives_to_end(&self, node: &str) -> bool {
+        let left = self
+            .plan
+            .traffic
+            .iter()
+            .any(|traffic| matches!(&traffic.what, Say::Leave { client } if client == node));
+        let stopped = self.evidence.node(node).is_some_and(|node| {
+            let started = node.started_us.last().copied().unwrap_or(0);
+            let settled = self
+                .evidence
+                .phase(crate::history::Phase::FinalReads)
+                .unwrap_or(u64::MAX);
+            node.stopping
+                .iter()
+                .any(|&(at_us, _)| at_us >= started && at_us < settled)
+        });
+        !left && !stopped && self.reach.lifetimes.at_end(node) == State::Up
+    }
+}
+
+/// A value for a person: `no-op`, or its messages.
+pub(crate) fn value_text(value: &Value) -> String {
+    const SHOWN: usize = 3;
+    let commands = value.commands();
+    if commands.is_empty() {
+        return "no-op".to_string();
+    }
+    let mut parts: Vec<String> = commands
+        .iter()
+        .take(SHOWN)
+        .map(|command| {
+            format!(
+                "{} #{} \"{}\"",
+                clip(&command.name, 24),
+                command.seq,
+                clip(&command.text, 40)
+            )
+        })
+        .collect();
+    if commands.len() > SHOWN {
+        parts.push(format!("and {} more", commands.len() - SHOWN));
+    }
+    parts.join(", ")
+}
+
+/// The value at a rank of ascending data: the smallest that at least `share` of all do not exceed.
+pub(crate) fn percentile(sorted: &[u64], share: f64) -> Option<u64> {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted
+        .get(rank.clamp(1, sorted.len().max(1)) - 1)
+        .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentile;
+
+    #[test]
+    fn percentiles_are_exact_ranks() {
+        let data: Vec<u64> = (1..=100).collect();
+        assert_eq!(percentile(&data, 0.5), Some(50));
+        assert_eq!(percentile(&data, 0.95), Some(95));
+        assert_eq!(percentile(&data, 0.99), Some(99));
+        assert_eq!(percentile(&data, 1.0), Some(100));
+        assert_eq!(percentile(&[7], 0.5), Some(7));
+        assert_eq!(percentile(&[1, 2], 0.5), Some(1));
+        assert_eq!(percentile(&[1, 2], 0.51), Some(2));
+        assert_eq!(percentile(&[], 0.5), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! Every planned firing of every fault was carried out and had its effect; otherwise the run proves
+//! nothing about it, and is inconclusive (P6).
+
+use super::context::Context;
+use super::findings::Findings;
+use crate::history::{ActionLine, Firing};
+use crate::report::{CheckResult, count, plain};
+use crate::target::{Action, Change};
+
+pub(crate) fn check(context: &Context) -> CheckResult {
+    let mut findings = Findings::new(context, "faults-bit");
+    let mut planned = 0;
+    for fault in &context.plan.faults {
+        for number in 1..=fault.times {
+            planned += 1;
+            let fired = context
+                .firings
+                .iter()
+                .find(|firing| firing.fault == fault.id && firing.number == number);
+            let problem = match fired {
+                None => Some("it was never fired".to_string()),
+                Some(firing) => problem(context, firing),
+            };
+            if let Some(problem) = problem {
+                let which = if fault.times > 1 {
+                    format!("{}, firing {number} of {}", fault.id, fault.times)
+                } else {
+                    fault.id.clone()
+                };
+                let what = fired.map_or_else(String::new, |f| format!(" ({})", f.planned));
+                findings.undecided(format!("{which}{what}: {problem}"));
+            }
+        }
+    }
+    if planned == 0 {
+        return findings.not_judged("no faults planned");
+    }
+    findings.finish(format!(
+        "{} of {}",
+        count(planned, "firing"),
+        count(context.plan.faults.len() as u64, "fault")
+    ))
+}
+
+/// Why a firing is taken not to have done what was planned.
+pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
+    let steps = firing.breaks.iter().map(|line| (line, "broken"));
+    let own_heals = firing.heals.iter().filter(|line| line.fault == firing.fault);
+    for (line, word) in steps.chain(own_heals.map(|line| (line, "healed"))) {
+        if let Some(error) = &line.error {
+            return Some(plain(error));
+        }
+        if let Some(problem) = no_effect(line, word) {
+            return Some(problem);
+        }
+    }
+    if firing.on_links() {
+        return no_hits(context, firing);
+    }
+    None
+}
+
+fn no_effect(line: &ActionLine, word: &str) -> Option<String> {
+    for change in &line.changes {
+        if let Change::Nothing { node, reason } = change {
+            return Some(format!("nothing changed at {node}: {}", plain(reason)));
+        }
+    }
+    if line.changes.is_empty() {
+        return Some(format!("nothing was observed to be {word}"));
+    }
+    let nodes = match &line.action {
+        Action::Kill { nodes }
+        | Action::Stop { nodes }
+        | Action::Start { nodes }
+        | Action::Pause { nodes }
+        | Action::Resume { nodes } => nodes,
+        Action::Links { .. } => return None,
+    };
+    let missing = nodes.iter().find(|node| {
+        !line.changes.iter().any(|change| match (&line.action, change) {
+            (Action::Kill { .. } | Action::Stop { .. }, Change::Exited { node: at, .. })
+            | (Action::Start { .. }, Change::Started { node: at, .. })
+            | (Action::Pause { .. }, Change::Paused { node: at })
+            | (Action::Resume { .. }, Change::Resumed { node: at }) => at == *node,
+            _ => false,
+        })
+    });
+    match missing {
+        Some(node) => Some(format!("{node} was not observed to be {word}")),
+        None if nodes.is_empty() => Some("the target was no node at all".to_string()),
+        None => None,
+    }
+}
+
+/// A link fault bit if its rules affected at least one message, counted by the nodes in the link
+/// tables that were in force from this firing's break to its heal.
+fn no_hits(context: &Context, firing: &Firing) -> Option<String> {
+    let generation = |line: &&ActionLine| {
+        line.changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Links { generation, .. } | Change::LinksLater { generation, .. } => {
+                    Some(*generation)
+                }
+                _ => None,
+            })
+            .max()
+    };
+    let from = firing.breaks.iter().filter_map(generation).min();
+    let to = firing.heals.iter().filter_map(generation).min();
+    let hits = hits(context, firing.fault, from.unwrap_or(0), to.unwrap_or(u64::MAX));
+    (hits == 0).then(|| "its rules affected no message".to_string())
+}
+
+/// How many messages the rules of a fault affected in the tables from one generation until before
+/// another.
+pub(crate) fn hits(context: &Context, fault: &str, from: u64, to: u64) -> u64 {
+    context
+        .evidence
+        .nodes
+        .iter()
+        .flat_map(|node| &node.link_hits)
+        .filter(|(generation, rule, _)| rule == fault && (from..to).contains(generation))
+        .map(|(_, _, hits)| hits)
+        .sum()
+}

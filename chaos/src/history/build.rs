@@ -1,0 +1,622 @@
+//! Builds evidence from lines, in one pass.
+
+use std::collections::{BTreeMap, HashMap};
+
+use paxosctl_node::event::Event;
+use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
+use paxosctl_node::value::Value;
+
+use super::evidence::{
+    Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Message, NO_MESSAGE, Node, Read,
+    Replica, Reroute, Server, ServerEvent, Session, StrayAck, Told, What,
+};
+use super::{Line, RunHeader, VERSION};
+use crate::target::LogSource;
+
+/// More slots than any history holds; a larger number in a file is damage.
+const MAX_SLOT: u64 = 1 << 30;
+
+/// Takes the lines of a history in their order.
+#[derive(Default)]
+pub struct Builder {
+    evidence: Option<Evidence>,
+    /// The first value seen in each slot, which nearly every replica shares.
+    first_in_slot: Vec<u32>,
+    /// The others, where replicas differ.
+    others_in_slot: BTreeMap<u64, Vec<u32>>,
+    ballot_of: HashMap<Ballot, u32>,
+    /// Acknowledgements that came before their message in the file.
+    early_acks: Vec<(ClientId, u64, Ack)>,
+    /// A node's name is nearly always that of the line before.
+    last_node: u32,
+    ended: bool,
+}
+
+impl Builder {
+    /// Whether the first line was taken.
+    pub fn has_header(&self) -> bool {
+        self.evidence.is_some()
+    }
+
+    /// Takes one line. The error says what is wrong with it, for a person.
+    pub fn add(&mut self, line: Line) -> Result<(), String> {
+        if let Line::Run(header) = line {
+            return self.header(header);
+        }
+        match line {
+            Line::Run(_) => unreachable!("handled above"),
+            Line::Node { at_us, node, what } => return self.node(at_us, &node, what),
+            Line::Slot {
+                server,
+                slot,
+                value,
+            } => return self.slot(server, slot, value),
+            _ => {}
+        }
+        let evidence = open(&mut self.evidence, self.ended)?;
+        match line {
+            Line::Died {
+                at_us,
+                node,
+                status,
+                last_lines,
+            } => {
+                evidence.end_us = evidence.end_us.max(at_us);
+                evidence.deaths.push(Death {
+                    at_us,
+                    node,
+                    status,
+                    last_lines,
+                });
+            }
+            Line::Action(action) => {
+                evidence.end_us = evidence.end_us.max(action.done_us);
+                evidence.actions.push(action);
+            }
+            Line::Phase { at_us, phase } => {
+                evidence.end_us = evidence.end_us.max(at_us);
+                evidence.phases.push((at_us, phase));
+            }
+            Line::Log {
+                server,
+                source,
+                chosen,
+            } => {
+                let replica = replica(evidence, server)?;
+                if chosen.0 > MAX_SLOT {
+                    return Err(format!("chosen index {chosen} of {server} is out of range"));
+                }
+                replica.source = source;
+                replica.chosen = chosen.0;
+                // Read anew, later in the file: the later reading stands.
+                replica.values.clear();
+                replica.disorder.clear();
+            }
+            Line::End { at_us, interrupted } => {
+                evidence.end_us = evidence.end_us.max(at_us);
+                evidence.ending = if interrupted {
+                    Ending::Interrupted
+                } else {
+                    Ending::Complete
+                };
+                self.ended = true;
+            }
+            Line::Run(_) | Line::Node { .. } | Line::Slot { .. } => {
+                unreachable!("handled above")
+            }
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, header: RunHeader) -> Result<(), String> {
+        if self.evidence.is_some() {
+            return Err("a second `run` line: two histories in one file".to_string());
+        }
+        if header.version != VERSION {
+            return Err(format!(
+                "the history has format version {}, and this program reads version {VERSION}",
+                header.version
+            ));
+        }
+        let replicas = header
+            .servers
+            .iter()
+            .map(|name| {
+                Ok(Replica {
+                    server: name.parse()?,
+                    name: name.clone(),
+                    source: LogSource::Unreadable {
+                        reason: "the history does not hold it".to_string(),
+                    },
+                    chosen: 0,
+                    values: Vec::new(),
+                    disorder: Vec::new(),
+                    chat: 0,
+                    messages: 0,
+                })
+            })
+            .collect::<Result<Vec<Replica>, String>>()?;
+        if replicas.is_empty() {
+            return Err("the `run` line names no servers".to_string());
+        }
+        self.evidence = Some(Evidence {
+            servers: header.servers.iter().map(|_| Server::default()).collect(),
+            replicas,
+            header,
+            ending: Ending::CutShort,
+            end_us: 0,
+            phases: Vec::new(),
+            nodes: Vec::new(),
+            sessions: Vec::new(),
+            messages: Vec::new(),
+            stray_acks: Vec::new(),
+            conflicting_acks: Vec::new(),
+            repeated_says: Vec::new(),
+            values: Vec::new(),
+            chats: Vec::new(),
+            ballots: Vec::new(),
+            actions: Vec::new(),
+            deaths: Vec::new(),
+            session_of: HashMap::new(),
+            node_of: HashMap::new(),
+        });
+        Ok(())
+    }
+
+    /// Takes a slot of a replica's log.
+    pub fn slot(&mut self, server: ServerId, slot: Slot, value: Value) -> Result<(), String> {
+        let evidence = open(&mut self.evidence, self.ended)?;
+        if slot.0 == 0 || slot.0 > MAX_SLOT {
+            return Err(format!("slot {slot} of {server} is out of range"));
+        }
+        let place = slot.0 as usize - 1;
+        if self.first_in_slot.len() <= place {
+            self.first_in_slot.resize(place + 1, HOLE);
+        }
+        let first = &mut self.first_in_slot[place];
+        let id = if *first == HOLE {
+            *first = push_value(&mut evidence.values, value);
+            *first
+        } else if evidence.values[*first as usize] == value {
+            *first
+        } else {
+            let others = self.others_in_slot.entry(slot.0).or_default();
+            let known = others
+                .iter()
+                .find(|&&id| evidence.values[id as usize] == value);
+            match known {
+                Some(&id) => id,
+                None => {
+                    let id = push_value(&mut evidence.values, value);
+                    others.push(id);
+                    id
+                }
+            }
+        };
+        let replica = replica(evidence, server)?;
+        if place < replica.values.len() {
+            let name = &replica.name;
+            let what = if replica.values[place] == HOLE {
+                replica.values[place] = id;
+                format!(
+                    "slot {slot} of {name}'s log comes after slot {}",
+                    replica.values.len()
+                )
+            } else {
+                format!("slot {slot} stands twice in {name}'s log")
+            };
+            replica.disorder.push((slot.0, what));
+        } else {
+            // Slots that the file leaves out stay holes, which is for the checks to judge.
+            replica.values.resize(place, HOLE);
+            replica.values.push(id);
+        }
+        Ok(())
+    }
+
+    /// Takes a node's own report.
+    pub fn node(&mut self, at_us: u64, name: &str, event: Event) -> Result<(), String> {
+        let evidence = open(&mut self.evidence, self.ended)?;
+        evidence.end_us = evidence.end_us.max(at_us);
+        let node = match evidence.nodes.get(self.last_node as usize) {
+            Some(last) if last.name == name => self.last_node,
+            _ => node_place(evidence, name),
+        };
+        self.last_node = node;
+        match event {
+            Event::Started { .. } => {
+                evidence.nodes[node as usize].started_us.push(at_us);
+                if let Some(server) = server(evidence, name) {
+                    server.events.push(ServerEvent {
+                        at_us,
+                        what: What::Started,
+                    });
+                }
+            }
+            Event::Stopping { reason } => {
+                evidence.nodes[node as usize].stopping.push((at_us, reason));
+            }
+            Event::LinkCounts { generation, counts } => {
+                let hits = &mut evidence.nodes[node as usize].link_hits;
+                hits.extend(
+                    counts
+                        .into_iter()
+                        .map(|count| (generation, count.rule, count.hits)),
+                );
+            }
+            Event::LinksRefused { reason } => {
+                evidence.nodes[node as usize]
+                    .links_refused
+                    .push((at_us, reason));
+            }
+            Event::Formed => server_of(evidence, name)?.formed = true,
+            Event::NotVoting { reason } => server_of(evidence, name)?.not_voting = Some(reason),
+            Event::Recovered {
+                promised, chosen, ..
+            } => {
+                let promised = self.ballot(promised);
+                let chosen = slot_number(chosen)?;
+                self.protocol(at_us, name, What::Recovered { promised, chosen })?;
+            }
+            Event::Promised { ballot } => {
+                let ballot = self.ballot(ballot);
+                self.protocol(at_us, name, What::Promised(ballot))?;
+            }
+            Event::Accepted { ballot, slot } => {
+                let ballot = self.ballot(ballot);
+                let slot = slot_number(slot)?;
+                self.protocol(at_us, name, What::Accepted { ballot, slot })?;
+            }
+            Event::Chosen { upto } => {
+                let upto = slot_number(upto)?;
+                self.protocol(at_us, name, What::Chosen(upto))?;
+            }
+            Event::Leading { ballot } => {
+                let ballot = self.ballot(ballot);
+                self.protocol(at_us, name, What::Leading(ballot))?;
+            }
+            Event::SteppedDown { ballot } => {
+                let ballot = self.ballot(ballot);
+                self.protocol(at_us, name, What::SteppedDown(ballot))?;
+            }
+            Event::Joined {
+                client,
+                name,
+                server,
+            } => {
+                let session = session(evidence, client, node, &name);
+                session.joins.push(Join { at_us, server });
+            }
+            Event::Rerouting {
+                client,
+                from,
+                reason,
+            } => {
+                let session = session(evidence, client, node, name);
+                session.reroutes.push(Reroute {
+                    at_us,
+                    from,
+                    reason,
+                });
+            }
+            Event::ToldMajority { client, majority } => {
+                let session = session(evidence, client, node, name);
+                session.told.push(Told { at_us, majority });
+            }
+            Event::Say {
+                client,
+                name: speaker,
+                seq,
+                text,
+                ..
+            } => say(evidence, node, client, &speaker, seq, at_us, text),
+            Event::Acked {
+                client,
+                seq,
+                index,
+                slot,
+                server,
+            } => {
+                let ack = Ack {
+                    at_us,
+                    index,
+                    slot: slot.0,
+                    server,
+                };
+                if !acknowledge(evidence, client, seq, ack) {
+                    self.early_acks.push((client, seq, ack));
+                }
+            }
+            Event::Delivered {
+                client,
+                index,
+                from,
+                seq,
+                digest,
+            } => {
+                let session = session(evidence, client, node, name);
+                session.deliveries.push(Delivery {
+                    at_us,
+                    index,
+                    from,
+                    seq,
+                    digest,
+                });
+            }
+            Event::ReadAsked { client, id } => {
+                let session = session(evidence, client, node, name);
+                session.reads.push(Read {
+                    id,
+                    asked_us: at_us,
+                    done: None,
+                });
+            }
+            Event::ReadDone {
+                client,
+                id,
+                length,
+                server,
+            } => {
+                let session = session(evidence, client, node, name);
+                let Some(read) = session.reads.iter_mut().rfind(|read| read.id == id) else {
+                    return Err(format!("read {id} of {name} was answered but never asked"));
+                };
+                // A repeated answer is no news: the client took the first.
+                read.done.get_or_insert((at_us, length, server));
+            }
+            Event::Ready { .. }
+            | Event::Links { .. }
+            | Event::Refused { .. }
+            | Event::Follows { .. }
+            | Event::Majority { .. }
+            | Event::Registered { .. }
+            | Event::Lost { .. }
+            | Event::Opened
+            | Event::Routed { .. }
+            | Event::LoadDone { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn protocol(&mut self, at_us: u64, name: &str, what: What) -> Result<(), String> {
+        let evidence = open(&mut self.evidence, self.ended)?;
+        let server = server_of(evidence, name)?;
+        server.events.push(ServerEvent { at_us, what });
+        Ok(())
+    }
+
+    fn ballot(&mut self, ballot: Ballot) -> u32 {
+        let Some(evidence) = &mut self.evidence else {
+            return 0;
+        };
+        *self.ballot_of.entry(ballot).or_insert_with(|| {
+            evidence.ballots.push(ballot);
+            evidence.ballots.len() as u32 - 1
+        })
+    }
+
+    /// Completes the indexes. `None` when there was not even a first line.
+    pub fn finish(mut self) -> Option<Evidence> {
+        let mut evidence = self.evidence.take()?;
+        for (client, seq, ack) in self.early_acks {
+            if !acknowledge(&mut evidence, client, seq, ack) {
+                evidence.stray_acks.push(StrayAck { client, seq, ack });
+            }
+        }
+        for replica in &mut evidence.replicas {
+            let chosen = replica.chosen as usize;
+            if replica.values.len() < chosen {
+                replica.values.resize(chosen, HOLE);
+            }
+        }
+        apply_logs(&mut evidence);
+        Some(evidence)
+    }
+}
+
+fn open(evidence: &mut Option<Evidence>, ended: bool) -> Result<&mut Evidence, String> {
+    if ended {
+        return Err("a line after the `end` line".to_string());
+    }
+    evidence
+        .as_mut()
+        .ok_or_else(|| "not a history: the first line must be the `run` line".to_string())
+}
+
+fn push_value(values: &mut Vec<Value>, value: Value) -> u32 {
+    values.push(value);
+    values.len() as u32 - 1
+}
+
+fn slot_number(slot: Slot) -> Result<u32, String> {
+    if slot.0 > MAX_SLOT {
+        return Err(format!("slot {slot} is out of range"));
+    }
+    Ok(slot.0 as u32)
+}
+
+fn node_place(evidence: &mut Evidence, name: &str) -> u32 {
+    if let Some(&place) = evidence.node_of.get(name) {
+        return place;
+    }
+    let place = evidence.nodes.len() as u32;
+    evidence.nodes.push(Node {
+        name: name.to_string(),
+        ..Node::default()
+    });
+    evidence.node_of.insert(name.to_string(), place);
+    place
+}
+
+fn replica(evidence: &mut Evidence, server: ServerId) -> Result<&mut Replica, String> {
+    evidence
+        .replicas
+        .iter_mut()
+        .find(|replica| replica.server == server)
+        .ok_or_else(|| format!("a log of {server}, which the `run` line does not name"))
+}
+
+fn server<'a>(evidence: &'a mut Evidence, name: &str) -> Option<&'a mut Server> {
+    let place = evidence
+        .replicas
+        .iter()
+        .position(|replica| replica.name == name)?;
+    evidence.servers.get_mut(place)
+}
+
+fn server_of<'a>(evidence: &'a mut Evidence, name: &str) -> Result<&'a mut Server, String> {
+    server(evidence, name).ok_or_else(|| {
+        format!("a protocol event of `{name}`, which the `run` line does not name as a server")
+    })
+}
+
+fn session<'a>(
+    evidence: &'a mut Evidence,
+    client: ClientId,
+    node: u32,
+    name: &str,
+) -> &'a mut Session {
+    let sessions = &mut evidence.sessions;
+    let place = *evidence.session_of.entry(client).or_insert_with(|| {
+        sessions.push(Session {
+            client,
+            node,
+            name: name.to_string(),
+            messages: Vec::new(),
+            joins: Vec::new(),
+            reroutes: Vec::new(),
+            told: Vec::new(),
+            deliveries: Vec::new(),
+            reads: Vec::new(),
+        });
+        sessions.len() as u32 - 1
+    });
+    &mut evidence.sessions[place as usize]
+}
+
+fn say(
+    evidence: &mut Evidence,
+    node: u32,
+    client: ClientId,
+    speaker: &str,
+    seq: u64,
+    said_us: u64,
+    text: String,
+) {
+    let message = evidence.messages.len() as u32;
+    let session = session(evidence, client, node, speaker);
+    let other_name = (session.name != speaker).then(|| speaker.into());
+    let repeated = match session.messages.last() {
+        Some(&(last, _)) if last >= seq => {
+            match session
+                .messages
+                .binary_search_by_key(&seq, |&(seq, _)| seq)
+            {
+                Ok(_) => true,
+                Err(place) => {
+                    session.messages.insert(place, (seq, message));
+                    false
+                }
+            }
+        }
+        _ => {
+            session.messages.push((seq, message));
+            false
+        }
+    };
+    if repeated {
+        evidence.repeated_says.push(message);
+    }
+    let session = evidence.session_of[&client];
+    evidence.messages.push(Message {
+        session,
+        seq,
+        said_us,
+        other_name,
+        text: text.into_boxed_str(),
+        ack: None,
+    });
+}
+
+/// Notes the acknowledgement with its message; false if there is no such message (yet).
+fn acknowledge(evidence: &mut Evidence, client: ClientId, seq: u64, ack: Ack) -> bool {
+    let Some(message) = evidence
+        .session(client)
+        .and_then(|session| session.message(seq))
+    else {
+        return false;
+    };
+    match &evidence.messages[message as usize].ack {
+        None => evidence.messages[message as usize].ack = Some(ack),
+        Some(first) if (first.index, first.slot) != (ack.index, ack.slot) => {
+            evidence.conflicting_acks.push((message, ack));
+        }
+        Some(_) => {}
+    }
+    true
+}
+
+/// Works out what each log means, sharing the work between replicas that agree.
+fn apply_logs(evidence: &mut Evidence) {
+    let mut order: Vec<usize> = (0..evidence.replicas.len()).collect();
+    order.sort_by_key(|&place| std::cmp::Reverse(evidence.replicas[place].values.len()));
+    let mut owners: Vec<usize> = Vec::new();
+    for place in order {
+        let values = &evidence.replicas[place].values;
+        let shared = owners.iter().position(|&owner| {
+            evidence.replicas[owner]
+                .values
+                .starts_with(values.as_slice())
+        });
+        let (chat, messages) = match shared {
+            Some(chat) => {
+                let last = values.len() as u64;
+                let messages = evidence.chats[chat].partition_point(|applied| applied.slot <= last);
+                (chat, messages)
+            }
+            None => {
+                let chat = apply(evidence, values);
+                let messages = chat.len();
+                owners.push(place);
+                evidence.chats.push(chat);
+                (evidence.chats.len() - 1, messages)
+            }
+        };
+        evidence.replicas[place].chat = chat;
+        evidence.replicas[place].messages = messages;
+    }
+}
+
+/// The session rule, written a second time and as plainly as possible: a message takes effect if
+/// its number is one more than the last that took effect for its client; nothing else does.
+fn apply(evidence: &Evidence, values: &[u32]) -> Vec<Applied> {
+    let mut last: HashMap<ClientId, u64> = HashMap::new();
+    let mut chat = Vec::new();
+    for (place, &value) in values.iter().enumerate() {
+        if value == HOLE {
+            continue;
+        }
+        let commands = evidence.values[value as usize].commands();
+        for (offset, command) in commands.iter().enumerate() {
+            let last = last.entry(command.client).or_insert(0);
+            if command.seq != *last + 1 {
+                continue;
+            }
+            *last = command.seq;
+            let message = evidence
+                .session(command.client)
+                .and_then(|session| session.message(command.seq))
+                .unwrap_or(NO_MESSAGE);
+            chat.push(Applied {
+                client: command.client,
+                seq: command.seq,
+                slot: place as u64 + 1,
+                value,
+                offset: offset as u32,
+                message,
+                digest: crc32c::crc32c(command.text.as_bytes()),
+            });
+        }
+    }
+    chat
+}

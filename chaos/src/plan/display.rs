@@ -1,0 +1,145 @@
+//! Parts of a plan as a plan writes them.
+
+use std::fmt;
+
+use super::words::{kind_name, show_duration};
+use super::{Link, Member, Nodes, Partition, Verb};
+
+impl fmt::Display for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Nodes::Named(names) => f.write_str(&names.join(",")),
+            Nodes::Leader => f.write_str("leader"),
+            Nodes::Follower => f.write_str("follower"),
+            Nodes::Followers => f.write_str("followers"),
+            Nodes::Servers => f.write_str("servers"),
+            Nodes::Clients => f.write_str("clients"),
+            Nodes::Balancer => f.write_str("balancer"),
+            Nodes::Random(count) => write!(f, "random({count})"),
+            Nodes::ServerOf(client) => write!(f, "server-of({client})"),
+            Nodes::All => f.write_str("all"),
+            Nodes::Several(targets) => write_list(f, targets, ","),
+        }
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}->{}", self.from, self.to)
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Member::Nodes(nodes) => nodes.fmt(f),
+            Member::Rest => f.write_str("rest"),
+        }
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Partition::Groups(groups) => {
+                for (index, group) in groups.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(" | ")?;
+                    }
+                    write_list(f, group, ",")?;
+                }
+                Ok(())
+            }
+            Partition::OneWay { from, to } => {
+                write_list(f, from, ",")?;
+                f.write_str(" -> ")?;
+                write_list(f, to, ",")
+            }
+        }
+    }
+}
+
+/// `kill leader`, `delay s1->s2 by 150ms`, `partition leader | rest`.
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verb::Kill(nodes) => write!(f, "kill {nodes}"),
+            Verb::Stop(nodes) => write!(f, "stop {nodes}"),
+            Verb::Restart(nodes) => write!(f, "restart {nodes}"),
+            Verb::Pause(nodes) => write!(f, "pause {nodes}"),
+            Verb::Delay {
+                links,
+                by,
+                jitter,
+                kinds,
+                probability,
+            } => {
+                f.write_str("delay ")?;
+                write_links(f, links)?;
+                write!(f, " by {}", show_duration(*by))?;
+                if !jitter.is_zero() {
+                    write!(f, " ± {}", show_duration(*jitter))?;
+                }
+                write_limits(f, kinds, *probability)
+            }
+            Verb::Drop {
+                links,
+                kinds,
+                probability,
+            } => {
+                f.write_str("drop ")?;
+                write_links(f, links)?;
+                write_limits(f, kinds, *probability)
+            }
+            Verb::Partition(partition) => write!(f, "partition {partition}"),
+        }
+    }
+}
+
+/// `a<->b` was read as two links: shown as one again.
+fn write_links(f: &mut fmt::Formatter<'_>, links: &[Link]) -> fmt::Result {
+    let mut index = 0;
+    while let Some(link) = links.get(index) {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        let back = links.get(index + 1);
+        if back.is_some_and(|back| back.from == link.to && back.to == link.from) {
+            write!(f, "{}<->{}", link.from, link.to)?;
+            index += 2;
+        } else {
+            write!(f, "{link}")?;
+            index += 1;
+        }
+    }
+    Ok(())
+}
+
+fn write_limits(
+    f: &mut fmt::Formatter<'_>,
+    kinds: &[paxosctl_node::link::Kind],
+    probability: f64,
+) -> fmt::Result {
+    if !kinds.is_empty() {
+        let names: Vec<&str> = kinds.iter().map(|kind| kind_name(*kind)).collect();
+        write!(f, " ({} only)", names.join(", "))?;
+    }
+    if probability < 1.0 {
+        write!(f, ", {}% of messages", probability * 100.0)?;
+    }
+    Ok(())
+}
+
+fn write_list<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    items: &[T],
+    separator: &str,
+) -> fmt::Result {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            f.write_str(separator)?;
+        }
+        item.fmt(f)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,351 @@
+//! The small languages inside a plan's texts: durations, numbers, message kinds.
+//!
+//! Every reader is a pure function; a mistake tells which characters of the text are meant.
+
+use std::time::Duration;
+
+use paxosctl_node::link::Kind;
+
+/// A mistake in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// The first character that is meant, from 0.
+    pub start: usize,
+    /// In characters.
+    pub length: usize,
+    pub message: String,
+    pub help: String,
+}
+
+impl Wrong {
+    pub fn new(
+        start: usize,
+        length: usize,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Wrong {
+        Wrong {
+            start,
+            length,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    fn whole(text: &str, message: impl Into<String>, help: impl Into<String>) -> Wrong {
+        Wrong::new(0, text.chars().count(), message, help)
+    }
+}
+
+/// The longest duration that a plan may name.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// `250us`, `150ms`, `1.5s`, `2m`, `1h`, `1m30s`.
+pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
+    const HELP: &str = "write a number and a unit: 500us, 150ms, 2s, 1.5s, 1m30s";
+    let trimmed = text.trim();
+    if trimmed.starts_with('-') {
+        return Err(Wrong::whole(text, "a time cannot be negative", HELP));
+    }
+    if !trimmed.is_empty() && trimmed.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        let help = format!("did you mean {trimmed}s or {trimmed}ms?");
+        return Err(Wrong::whole(text, format!("`{text}` has no unit"), help));
+    }
+    let bad = || Wrong::whole(text, format!("`{text}` is not a duration"), HELP);
+    let mut total_seconds = 0.0;
+    let mut rest = trimmed;
+    let mut last_unit = f64::INFINITY;
+    if rest.is_empty() {
+        return Err(bad());
+    }
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(bad)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
+        rest = &rest[digits..];
+        let letters = rest
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(rest.len());
+        let unit = match &rest[..letters] {
+            "us" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(bad()),
+        };
+        // 30s1m or 1s1s is more likely a slip than a sum.
+        if unit >= last_unit {
+            return Err(bad());
+        }
+        last_unit = unit;
+        total_seconds += number * unit;
+        rest = &rest[letters..];
+    }
+    if total_seconds > LONGEST.as_secs_f64() {
+        return Err(Wrong::whole(
+            text,
+            format!("`{text}` is too long"),
+            "the longest duration in a plan is 24h",
+        ));
+    }
+    // Whole microseconds: that is what a history counts in.
+    Ok(Duration::from_micros((total_seconds * 1e6).round() as u64))
+}
+
+/// A whole number from `least` to `most`.
+pub(super) fn whole_number(text: &str, least: u64, most: u64) -> Result<u64, Wrong> {
+    let help = if most == u64::MAX {
+        "write a whole number".to_owned()
+    } else {
+        format!("write a whole number from {least} to {most}")
+    };
+    let number: u64 = match text.trim().parse() {
+        Ok(number) => number,
+        Err(_) => {
+            let message = format!("`{text}` is not a whole number");
+            return Err(Wrong::whole(text, message, help));
+        }
+    };
+    if (least..=most).contains(&number) {
+        Ok(number)
+    } else {
+        let message = format!("{number} is out of range");
+        Err(Wrong::whole(text, message, help))
+    }
+}
+
+/// A share: `99.9%` or `0.999`; above 0, at most 1.
+pub(super) fn share(text: &str) -> Result<f64, Wrong> {
+    let trimmed = text.trim();
+    let value = match trimmed.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => trimmed.parse::<f64>(),
+    };
+    match value {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        Ok(_) => Err(Wrong::whole(
+            text,
+            format!("`{text}` is out of range"),
+            "write a share above 0 and up to 100%, as 25% or 0.25",
+        )),
+        Err(_) => Err(Wrong::whole(
+            text,
+            format!("`{text}` is not a share"),
+            "write a share above 0 and up to 100%, as 25% or 0.25",
+        )),
+    }
+}
+
+/// Messages a second: `200/s`, `0.5/s`.
+pub(super) fn rate(text: &str) -> Result<f64, Wrong> {
+    const HELP: &str = "write messages a second: 200/s";
+    let Some(number) = text.trim().strip_suffix("/s") else {
+        let message = format!("`{text}` is not a rate");
+        return Err(Wrong::whole(text, message, HELP));
+    };
+    match number.trim().parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
+        _ => Err(Wrong::whole(
+            text,
+            format!("`{text}` is not a rate above 0 and up to 1000000/s"),
+            HELP,
+        )),
+    }
+}
+
+/// The longest text of one message, in bytes.
+pub(super) const LONGEST_TEXT: u32 = 16 * 1024;
+
+/// A length in bytes, or a range with both ends included: `64`, `32..256`.
+pub(super) fn byte_range(text: &str) -> Result<(u32, u32), Wrong> {
+    let help = format!("write a length or a range in bytes, up to {LONGEST_TEXT}: 64 or 32..256");
+    let wrong = |message: String| Wrong::whole(text, message, help.clone());
+    let (low, high) = text.trim().split_once("..").unwrap_or((text, text));
+    let parse = |end: &str| end.trim().parse::<u32>();
+    match (parse(low), parse(high)) {
+        (Ok(low), Ok(high)) if low > high => {
+            Err(wrong(format!("`{text}` is a range from more to less")))
+        }
+        (Ok(low), Ok(high)) if low >= 1 && high <= LONGEST_TEXT => Ok((low, high)),
+        (Ok(_), Ok(_)) => Err(wrong(format!("`{text}` is out of range"))),
+        _ => Err(wrong(format!("`{text}` is not a length in bytes"))),
+    }
+}
+
+/// Every kind of message and its name in a plan.
+pub(super) const KINDS: [(&str, Kind); 10] = [
+    ("prepare", Kind::Prepare),
+    ("promise", Kind::Promise),
+    ("accept", Kind::Accept),
+    ("accepted", Kind::Accepted),
+    ("commit", Kind::Commit),
+    ("heartbeat", Kind::Heartbeat),
+    ("catch-up", Kind::CatchUp),
+    ("forward", Kind::Forward),
+    ("client", Kind::Client),
+    ("control", Kind::Control),
+];
+
+/// The kind's name in a plan.
+pub(super) fn kind_name(kind: Kind) -> &'static str {
+    KINDS
+        .iter()
+        .find(|(_, known)| *known == kind)
+        .map_or("", |(name, _)| name)
+}
+
+/// One kind of message.
+pub(super) fn kind(text: &str) -> Result<Kind, Wrong> {
+    let trimmed = text.trim();
+    let found = KINDS.iter().find(|(name, _)| *name == trimmed);
+    found.map(|(_, kind)| *kind).ok_or_else(|| {
+        let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+        let help = match closest(trimmed, names.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("the kinds are {}", names.join(", ")),
+        };
+        Wrong::whole(text, format!("unknown kind of message `{trimmed}`"), help)
+    })
+}
+
+/// The one of `known` that `typed` was probably meant to be.
+pub(super) fn closest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase().replace('_', "-");
+    let allowed = match typed.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        _ => 2,
+    };
+    known
+        .map(|name| {
+            let distance = edits(&typed, &name.to_lowercase().replace('_', "-"));
+            (distance, name)
+        })
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// The edit distance in which two neighbours that changed places count as one slip.
+fn edits(left: &str, right: &str) -> usize {
+    let left: Vec<char> = left.chars().take(64).collect();
+    let right: Vec<char> = right.chars().take(64).collect();
+    let mut table = vec![vec![0; right.len() + 1]; left.len() + 1];
+    for (i, row) in table.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for (j, cell) in table[0].iter_mut().enumerate() {
+        *cell = j;
+    }
+    for i in 1..=left.len() {
+        for j in 1..=right.len() {
+            let differs = usize::from(left[i - 1] != right[j - 1]);
+            let mut best = (table[i - 1][j] + 1)
+                .min(table[i][j - 1] + 1)
+                .min(table[i - 1][j - 1] + differs);
+            let swapped =
+                i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1];
+            if swapped {
+                best = best.min(table[i - 2][j - 2] + 1);
+            }
+            table[i][j] = best;
+        }
+    }
+    table[left.len()][right.len()]
+}
+
+/// A duration as a plan writes it: `1.5s`, `150ms`, `250us`.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    if micros == 0 {
+        "0s".to_owned()
+    } else if micros >= 1_000_000 {
+        format!("{}s", duration.as_micros() as f64 / 1e6)
+    } else if micros % 1000 == 0 {
+        format!("{}ms", micros / 1000)
+    } else {
+        format!("{micros}us")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let micros = |text: &str| duration(text).map(|d| d.as_micros());
+        assert_eq!(micros("250us"), Ok(250));
+        assert_eq!(micros("150ms"), Ok(150_000));
+        assert_eq!(micros("1.5s"), Ok(1_500_000));
+        assert_eq!(micros("1m30s"), Ok(90_000_000));
+        assert_eq!(micros("0s"), Ok(0));
+        assert_eq!(micros("24h"), Ok(86_400_000_000));
+        for bad in [
+            "", "s", "1", "1.5", "-1s", "1 s", "1s1s", "30s1m", "1.2.3s", "25h", "1e3s", "∞s", "1d",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            duration("5").map_err(|wrong| (wrong.message, wrong.help)),
+            Err((
+                "`5` has no unit".to_owned(),
+                "did you mean 5s or 5ms?".to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn durations_are_shown_as_they_are_read() {
+        for text in ["0s", "250us", "150ms", "1s", "1.5s", "90s"] {
+            assert_eq!(duration(text).map(show_duration), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(whole_number("3", 1, 9), Ok(3));
+        assert!(whole_number("0", 1, 9).is_err());
+        assert!(whole_number("3.0", 1, 9).is_err());
+        assert_eq!(share("100%"), Ok(1.0));
+        assert_eq!(share("0.25"), Ok(0.25));
+        for bad in ["0", "101%", "-1", "NaN", "half", "%"] {
+            assert!(share(bad).is_err(), "{bad}");
+        }
+        assert_eq!(rate("200/s"), Ok(200.0));
+        for bad in ["200", "0/s", "-1/s", "inf/s", "x/s"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+        assert_eq!(byte_range("32..256"), Ok((32, 256)));
+        assert_eq!(byte_range("64"), Ok((64, 64)));
+        for bad in ["256..32", "0..3", "1..", "1...3", "1..99999999", "x"] {
+            assert!(byte_range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_name_that_is_read_back() {
+        for (name, known) in KINDS {
+            assert_eq!(kind(name), Ok(known));
+            assert_eq!(kind_name(known), name);
+        }
+        assert_eq!(
+            kind("comit").map_err(|wrong| wrong.help),
+            Err("did you mean `commit`?".to_owned())
+        );
+    }
+
+    #[test]
+    fn near_misses_are_found_and_far_ones_are_not() {
+        let names = ["kill", "restart_after", "leader", "s1"];
+        let near = |typed| closest(typed, names.iter().copied());
+        assert_eq!(near("kil"), Some("kill"));
+        assert_eq!(near("klil"), Some("kill"));
+        assert_eq!(near("restart-after"), Some("restart_after"));
+        assert_eq!(near("Leader"), Some("leader"));
+        assert_eq!(near("s2"), None);
+        assert_eq!(near("banana"), None);
+    }
+}

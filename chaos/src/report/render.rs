@@ -1,0 +1,432 @@
+//! Renders a result: tables for people, JSON for machines.
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+
+use super::model::{
+    CheckResult, ClientRow, FaultRow, Outcome, ReplicaRow, RunResult, TrafficSummary, Verdict,
+    Violation,
+};
+use super::text::{count, moment, plain, time};
+
+/// How tables look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// No line is wider than this many columns; without it, lines are as wide as they need.
+    pub width: Option<u16>,
+    /// With colour and bold. Without it there is not a single escape in the text.
+    pub colour: bool,
+}
+
+/// The result as `result.json` holds it: indented, with a line feed at the end.
+pub fn json(result: &RunResult) -> String {
+    let mut text = serde_json::to_string_pretty(result)
+        .expect("the model has string keys only, and no maps or floats");
+    text.push('\n');
+    text
+}
+
+/// The result for a person: verdict, checks, violations, replicas, faults, traffic, and where it is
+/// kept and how it is repeated. Ends with a line feed.
+pub fn tables(result: &RunResult, look: Look) -> String {
+    let mut out = Out {
+        text: String::new(),
+        look,
+    };
+    verdict(&mut out, result);
+    if !result.checks.is_empty() {
+        out.title("Checks");
+        checks(&mut out, &result.checks);
+    }
+    violations(&mut out, result);
+    if !result.replicas.is_empty() {
+        out.title("Replicas");
+        replicas(&mut out, &result.replicas);
+    }
+    if !result.faults.is_empty() {
+        out.title("Faults");
+        faults(&mut out, &result.faults);
+    }
+    if !result.clients.is_empty() {
+        out.title("Traffic");
+        traffic(&mut out, &result.traffic);
+        clients(&mut out, &result.clients);
+    }
+    out.text.push('\n');
+    if let Some(dir) = &result.run_dir {
+        out.field("run directory", dir);
+    }
+    out.field("run again", &result.command);
+    out.text
+}
+
+struct Out {
+    text: String,
+    look: Look,
+}
+
+impl Out {
+    fn title(&mut self, title: &str) {
+        self.text.push('\n');
+        let styled = self.style(title, "1");
+        self.text.push_str(&styled);
+        self.text.push('\n');
+    }
+
+    /// Wraps at spaces to the width, every line after the first indented by `hang` more.
+    fn wrapped(&mut self, text: &str, indent: usize, hang: usize) {
+        for (number, line) in text.lines().enumerate() {
+            let line = plain(line);
+            let extra = if number == 0 { 0 } else { hang };
+            for (part, wrapped) in wrap(&line, self.room(indent + hang)).iter().enumerate() {
+                let spaces = indent + if part == 0 { extra } else { hang };
+                self.text.extend(std::iter::repeat_n(' ', spaces));
+                self.text.push_str(wrapped);
+                self.text.push('\n');
+            }
+        }
+    }
+
+    /// `name: value`, the value wrapped.
+    fn field(&mut self, name: &str, value: &str) {
+        self.wrapped(&format!("{name}: {value}"), 0, 2);
+    }
+
+    fn room(&self, indent: usize) -> usize {
+        self.look
+            .width
+            .map_or(usize::MAX, |width| usize::from(width).saturating_sub(indent).max(8))
+    }
+
+    fn style(&self, text: &str, code: &str) -> String {
+        if self.look.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_string()
+        }
+    }
+
+    fn table(&self, header: &[&str]) -> Table {
+        let mut table = Table::new();
+        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        if self.look.colour {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        if let Some(width) = self.look.width {
+            table.set_width(width);
+        }
+        table.set_header(header.iter().map(|name| {
+            let cell = Cell::new(name);
+            if self.look.colour {
+                cell.add_attribute(Attribute::Bold)
+            } else {
+                cell
+            }
+        }));
+        table
+    }
+
+    fn cell(&self, text: &str, colour: Option<Color>) -> Cell {
+        let cell = Cell::new(text);
+        match colour.filter(|_| self.look.colour) {
+            Some(colour) => cell.fg(colour),
+            None => cell,
+        }
+    }
+
+    /// Appends the table if it fits the width; else each row as lines `column: value`.
+    fn place(&mut self, table: &Table) {
+        let width = self.look.width.map_or(usize::MAX, usize::from);
+        if widest(table) <= width {
+            self.text.push_str(&table.trim_fmt());
+            self.text.push('\n');
+            return;
+        }
+        let header: Vec<String> = table
+            .header()
+            .map(|row| row.cell_iter().map(Cell::content).collect())
+            .unwrap_or_default();
+        for row in table.row_iter() {
+            let mut indent = 0;
+            for (name, cell) in header.iter().zip(row.cell_iter()) {
+                let content = cell.content();
+                if !content.is_empty() {
+                    self.wrapped(&format!("{name}: {content}"), indent, 2);
+                    indent = 2;
+                }
+            }
+        }
+    }
+}
+
+/// The columns of the widest line, escapes not counted.
+fn widest(table: &Table) -> usize {
+    let mut bare = table.clone();
+    bare.force_no_tty();
+    bare.lines()
+        .map(|line| line.trim_end().chars().count())
+        .max()
+        .unwrap_or(0)
+}
+
+/// Splits at spaces into lines of at most `width` characters; a longer word is cut.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        if used > 0 && used + length > width {
+            trim_end(&mut lines);
+            lines.push(String::new());
+            used = 0;
+        }
+        for c in word.chars() {
+            if used == width && c != ' ' {
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(c);
+                used += 1;
+            }
+        }
+    }
+    trim_end(&mut lines);
+    lines
+}
+
+fn trim_end(lines: &mut [String]) {
+    if let Some(line) = lines.last_mut() {
+        line.truncate(line.trim_end().len());
+    }
+}
+
+fn verdict(out: &mut Out, result: &RunResult) {
+    let colour = match result.verdict {
+        Verdict::Pass => "1;32",
+        Verdict::Violated | Verdict::CouldNotRun => "1;31",
+        Verdict::Inconclusive | Verdict::Interrupted => "1;33",
+    };
+    let word = out.style(result.verdict.word(), colour);
+    out.text.push_str(&word);
+    let mut facts = vec![format!("{} · seed {}", result.plan, result.seed)];
+    if result.servers > 0 {
+        facts.push(count(result.servers as u64, "server"));
+        facts.push(format!("{} acknowledged", result.traffic.acked));
+        facts.push(count(result.faults.len() as u64, "fault"));
+        facts.push(time(result.duration_us));
+    }
+    let line = plain(&facts.join(" · "));
+    let taken = result.verdict.word().chars().count() + 2;
+    if taken + line.chars().count() <= out.room(0) {
+        out.text.push_str("  ");
+        out.text.push_str(&line);
+        out.text.push('\n');
+    } else {
+        out.text.push('\n');
+        out.wrapped(&line, 2, 0);
+    }
+    for reason in &result.reasons {
+        // The whole of a violation stands further down; here its first line is enough.
+        let first = reason.lines().next().unwrap_or_default();
+        out.wrapped(&format!("• {first}"), 2, 2);
+    }
+}
+
+fn checks(out: &mut Out, checks: &[CheckResult]) {
+    let mut table = out.table(&["property", "result", "evidence"]);
+    for check in checks {
+        let (word, colour) = match check.outcome {
+            Outcome::Holds => ("holds", Color::Green),
+            Outcome::Violated => ("VIOLATED", Color::Red),
+            Outcome::Inconclusive => ("inconclusive", Color::Yellow),
+            Outcome::NotJudged => ("–", Color::DarkGrey),
+        };
+        table.add_row([
+            out.cell(&check.property, None),
+            out.cell(word, Some(colour)),
+            out.cell(&plain(&check.evidence), None),
+        ]);
+    }
+    out.place(&table);
+}
+
+fn violations(out: &mut Out, result: &RunResult) {
+    let violated: Vec<&CheckResult> = result
+        .checks
+        .iter()
+        .filter(|check| !check.violations.is_empty())
+        .collect();
+    if violated.is_empty() {
+        return;
+    }
+    out.title("Violations");
+    for check in violated {
+        for (place, violation) in check.violations.iter().enumerate() {
+            one_violation(out, place + 1, violation);
+        }
+        if check.more_violations > 0 {
+            let more = count(check.more_violations, "more violation");
+            out.wrapped(&format!("{}: {more} of this kind", check.property), 0, 2);
+        }
+    }
+}
+
+fn one_violation(out: &mut Out, number: usize, violation: &Violation) {
+    let heading = format!("{} {number}", violation.property);
+    let heading = out.style(&heading, "31");
+    out.text.push_str(&heading);
+    out.text.push('\n');
+    out.wrapped(&violation.message, 2, 2);
+    for held in &violation.values {
+        out.wrapped(&format!("{} holds {}", held.server, held.value), 4, 2);
+    }
+    if let Some(first) = violation.first_divergence.filter(|f| Some(*f) != violation.slot) {
+        out.wrapped(&format!("the logs differ from slot {first} on"), 2, 2);
+    }
+    if let Some(at_us) = violation.at_us {
+        let faults = if violation.active_faults.is_empty() {
+            "no fault was active".to_string()
+        } else {
+            format!("active: {}", violation.active_faults.join(", "))
+        };
+        out.wrapped(&format!("at {}; {faults}", moment(at_us)), 2, 2);
+    }
+    out.wrapped(&format!("run again: {}", violation.command), 2, 2);
+}
+
+fn replicas(out: &mut Out, rows: &[ReplicaRow]) {
+    let mut table = out.table(&[
+        "server", "state", "slots", "messages", "log digest", "restarts", "worst lag",
+    ]);
+    let first = rows.iter().find_map(|row| row.digest.as_ref());
+    for row in rows {
+        let state = match row.state.as_str() {
+            "up" => Color::Green,
+            _ => Color::Yellow,
+        };
+        let same = if row.digest.as_ref() == first {
+            Color::Green
+        } else {
+            Color::Red
+        };
+        let lag = match row.worst_lag_slots {
+            0 => "0".to_string(),
+            slots => count(slots, "slot"),
+        };
+        table.add_row([
+            out.cell(&row.server, None),
+            out.cell(&row.state, Some(state)),
+            right(&row.slots.to_string()),
+            right(&row.messages.to_string()),
+            out.cell(row.digest.as_deref().unwrap_or("–"), Some(same)),
+            right(&row.restarts.to_string()),
+            right(&lag),
+        ]);
+    }
+    align_right(&mut table, &[2, 3, 5, 6]);
+    out.place(&table);
+}
+
+fn faults(out: &mut Out, rows: &[FaultRow]) {
+    let mut table = out.table(&["", "planned", "fired at", "target", "effect", "healed at"]);
+    for row in rows {
+        let name = if row.firings > 1 {
+            format!("{} {}/{}", row.fault, row.firing, row.firings)
+        } else {
+            row.fault.clone()
+        };
+        let effect = match &row.problem {
+            Some(problem) => format!("{} — DID NOT BITE: {problem}", row.effect),
+            None => row.effect.clone(),
+        };
+        let colour = if row.bit { None } else { Some(Color::Yellow) };
+        table.add_row([
+            out.cell(&name, None),
+            out.cell(&row.planned, None),
+            right(&moment(row.fired_at_us)),
+            out.cell(&targets(&row.resolved), None),
+            out.cell(&effect, colour),
+            right(&row.healed_at_us.map_or_else(|| "never".to_string(), moment)),
+        ]);
+    }
+    align_right(&mut table, &[2, 5]);
+    out.place(&table);
+}
+
+/// The first few targets; a partition of many nodes has dozens of links.
+fn targets(resolved: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let mut text = resolved[..resolved.len().min(SHOWN)].join(", ");
+    if resolved.len() > SHOWN {
+        text.push_str(&format!(" and {} more", resolved.len() - SHOWN));
+    }
+    plain(&text)
+}
+
+fn traffic(out: &mut Out, traffic: &TrafficSummary) {
+    let mut line = format!("sent {} · acked {} · unknown {}", traffic.sent, traffic.acked, traffic.unknown);
+    if traffic.unknown > 0 {
+        line.push_str(&format!(" ({} of them in the log)", traffic.unknown_in_log));
+    }
+    if traffic.reads > 0 {
+        line.push_str(&format!(" · reads {}", traffic.reads));
+    }
+    out.wrapped(&line, 0, 2);
+    if let Some(latency) = &traffic.latency {
+        let line = format!(
+            "ack latency p50 {} · p95 {} · p99 {} · max {}",
+            time(latency.p50_us),
+            time(latency.p95_us),
+            time(latency.p99_us),
+            time(latency.max_us)
+        );
+        out.wrapped(&line, 0, 2);
+    }
+    if let Some((length, at)) = traffic.longest_gap_us.zip(traffic.longest_gap_at_us) {
+        let line = format!("longest gap without an ack {} at {}", time(length), moment(at));
+        out.wrapped(&line, 0, 2);
+    }
+}
+
+fn clients(out: &mut Out, rows: &[ClientRow]) {
+    let mut table = out.table(&["client", "sent", "acked", "unknown", "delivered", "journey"]);
+    for row in rows {
+        let mut journey = if row.sessions > 1 && row.journey.is_empty() {
+            count(row.sessions, "session")
+        } else {
+            row.journey.join(" → ")
+        };
+        if row.reroutes > 0 {
+            if !journey.is_empty() {
+                journey.push_str(", ");
+            }
+            journey.push_str(&count(row.reroutes, "reroute"));
+        }
+        table.add_row([
+            out.cell(&row.client, None),
+            right(&row.sent.to_string()),
+            right(&row.acked.to_string()),
+            right(&row.unknown.to_string()),
+            right(&row.delivered.to_string()),
+            out.cell(&journey, None),
+        ]);
+    }
+    align_right(&mut table, &[1, 2, 3, 4]);
+    out.place(&table);
+}
+
+fn right(text: &str) -> Cell {
+    Cell::new(text)
+}
+
+fn align_right(table: &mut Table, columns: &[usize]) {
+    for &column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}

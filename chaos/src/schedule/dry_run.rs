@@ -1,0 +1,137 @@
+//! What a run would do, without a cluster.
+
+use std::time::Duration;
+
+use super::{Resolved, View, clients, firing_rng, resolve, servers, timeline};
+use crate::history::Step;
+use crate::plan::{Fault, Nodes, Plan, Say, Verb};
+
+/// One line of the timeline, for a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub at: Duration,
+    /// Line in the plan file.
+    pub line: usize,
+    /// The client, the load, or the fault's id.
+    pub subject: String,
+    /// What is done, as the plan says it.
+    pub action: String,
+    /// What it acts on; empty for traffic.
+    pub on: String,
+}
+
+/// Traffic and faults in the order of time. What depends on the state of the cluster stays a word;
+/// what is drawn at random is drawn as the run would draw it with all servers up.
+pub fn dry_run(plan: &Plan, seed: u64) -> Vec<Row> {
+    let mut rows: Vec<Row> = plan
+        .traffic
+        .iter()
+        .map(|traffic| {
+            let (subject, action) = traffic_text(&traffic.what);
+            Row {
+                at: traffic.at,
+                line: traffic.line,
+                subject,
+                action,
+                on: String::new(),
+            }
+        })
+        .collect();
+    let view = View {
+        servers: servers(plan),
+        clients: clients(plan),
+        ..View::default()
+    };
+    for step in timeline(plan).steps {
+        let fault = &plan.faults[step.fault];
+        let mut subject = fault.id.clone();
+        if fault.times > 1 {
+            subject = format!("{subject} ({} of {})", step.firing, fault.times);
+        }
+        let mut rng = firing_rng(seed, &fault.id, step.firing);
+        let (action, on) = match step.step {
+            Step::Break => {
+                let on = match resolve(&fault.verb, &view, &mut rng) {
+                    Ok(resolved) => resolved_text(&fault.verb, &resolved),
+                    Err(_) => "known when it fires".to_owned(),
+                };
+                (fault.verb.to_string(), on)
+            }
+            Step::Heal => (heal_text(fault).to_owned(), String::new()),
+        };
+        rows.push(Row {
+            at: step.at,
+            line: fault.line,
+            subject,
+            action,
+            on,
+        });
+    }
+    rows.sort_by_key(|row| row.at);
+    rows
+}
+
+fn heal_text(fault: &Fault) -> &'static str {
+    match fault.verb {
+        Verb::Kill(_) | Verb::Stop(_) | Verb::Restart(_) => "start again",
+        Verb::Pause(_) => "resume",
+        Verb::Delay { .. } | Verb::Drop { .. } | Verb::Partition(_) => "heal the links",
+    }
+}
+
+fn traffic_text(what: &Say) -> (String, String) {
+    match what {
+        Say::Say {
+            client,
+            text,
+            seen_by,
+            within,
+        } => {
+            let mut action = format!("says {text:?}");
+            if !seen_by.is_empty() {
+                action = format!("{action}, seen by {}", seen_by.join(", "));
+            }
+            if let Some(within) = within {
+                action = format!("{action} within {within:?}");
+            }
+            (client.clone(), action)
+        }
+        Say::Join { client } => (client.clone(), "joins".to_owned()),
+        Say::Leave { client } => (client.clone(), "leaves".to_owned()),
+        Say::Read { client } => (client.clone(), "reads".to_owned()),
+        Say::Load { name, load } => {
+            let rate = match load.rate {
+                Some(rate) => format!("{rate} messages a second"),
+                None => "as fast as they are acknowledged".to_owned(),
+            };
+            let (least, most) = load.bytes;
+            let action = format!(
+                "{} sessions for {:?}, {rate}, {least} to {most} bytes",
+                load.clients, load.lasts
+            );
+            (name.clone(), action)
+        }
+    }
+}
+
+fn resolved_text(verb: &Verb, resolved: &Resolved) -> String {
+    let drawn = match verb {
+        Verb::Kill(nodes) | Verb::Stop(nodes) | Verb::Restart(nodes) | Verb::Pause(nodes) => {
+            matches!(nodes, Nodes::Random(_))
+        }
+        _ => false,
+    };
+    match resolved {
+        Resolved::Nodes(nodes) if drawn => format!("{}, if up", nodes.join(", ")),
+        Resolved::Nodes(nodes) => nodes.join(", "),
+        Resolved::Links(links) => link_names(links).join(", "),
+    }
+}
+
+/// `s1->s2` for each link.
+pub(crate) fn link_names(links: &[(String, String)]) -> Vec<String> {
+    links
+        .iter()
+        .map(|(from, to)| format!("{from}->{to}"))
+        .collect()
+}

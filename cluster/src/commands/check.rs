@@ -1,0 +1,34 @@
+//! `check`: judges a saved run again, its disks included.
+
+use paxosctl_chaos::plan;
+
+use super::judge;
+use super::reporting::Reports;
+use crate::cli::CheckArgs;
+use crate::exit::{Failure, Outcome};
+use crate::state::RunDir;
+
+#[derive(Debug)]
+pub struct CheckRequest {
+    dir: RunDir,
+    reports: Reports,
+}
+
+impl CheckRequest {
+    pub(super) fn new(typed: CheckArgs) -> Result<CheckRequest, Failure> {
+        Ok(CheckRequest {
+            dir: RunDir::open(&typed.run_dir)?,
+            reports: Reports::new(typed.reports, false)?,
+        })
+    }
+}
+
+/// Says what the run says today. The result that the run itself saved is left as it was.
+pub fn check(request: &CheckRequest) -> Result<Outcome, Failure> {
+    let path = request.dir.plan();
+    let plan = plan::load(&path).map_err(|errors| Failure::Usage(errors.to_string()))?;
+    let mut result = judge::saved_run(&request.dir, &plan, true)?;
+    result.run_dir = Some(request.dir.path().display().to_string());
+    request.reports.show(&result)?;
+    judge::outcome(&result)
+}

@@ -1,0 +1,56 @@
+//! From what was typed to what it means.
+
+use std::path::PathBuf;
+
+use clap_complete::Shell;
+
+use super::node;
+use super::{
+    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, RunRequest,
+    UpRequest,
+};
+use crate::cli::{Cli, LogTyped, Typed};
+use crate::exit::Failure;
+use crate::state::{Clusters, home};
+
+/// A command, with everything that it needs to know.
+#[derive(Debug)]
+pub enum Command {
+    Run(RunRequest),
+    Check(CheckRequest),
+    Up(UpRequest),
+    Down(DownRequest),
+    Ps(PsRequest),
+    Logs(LogsRequest),
+    Chat(ChatRequest),
+    Validate(Vec<PathBuf>),
+    LogDump(PathBuf),
+    Completions(Shell),
+    Node(NodeRequest),
+}
+
+/// Finds out what was meant. Plans are read here, and clusters are looked up.
+///
+/// # Errors
+/// Usage and plan errors.
+pub fn lower(typed: Cli) -> Result<Command, Failure> {
+    let clusters = Clusters::new(&home());
+    Ok(match typed.command {
+        Typed::Run(run) => Command::Run(RunRequest::new(run, clusters)?),
+        Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
+        Typed::Up(up) => Command::Up(UpRequest::new(up, clusters)?),
+        Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
+        Typed::Ps { cluster } => Command::Ps(PsRequest { cluster, clusters }),
+        Typed::Logs(logs) => Command::Logs(LogsRequest {
+            node: logs.node,
+            follow: logs.follow,
+            cluster: logs.cluster,
+            clusters,
+        }),
+        Typed::Chat(chat) => Command::Chat(ChatRequest::new(chat, &clusters)?),
+        Typed::Validate { plans } => Command::Validate(plans),
+        Typed::Log(LogTyped::Dump { node_dir }) => Command::LogDump(node_dir),
+        Typed::Completions { shell } => Command::Completions(shell),
+        Typed::Node(typed) => Command::Node(node::lower(typed)?),
+    })
+}

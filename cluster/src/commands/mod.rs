@@ -1,0 +1,50 @@
+//! What each command means, and doing it.
+
+mod chat;
+mod check;
+mod completions;
+mod down;
+mod judge;
+mod log_dump;
+mod logs;
+mod lower;
+mod node;
+mod ps;
+mod reporting;
+mod run;
+mod timeline;
+mod up;
+mod validate;
+mod words;
+
+pub use chat::ChatRequest;
+pub use check::CheckRequest;
+pub use down::DownRequest;
+pub use logs::LogsRequest;
+pub use lower::{Command, lower};
+pub use node::NodeRequest;
+pub use ps::PsRequest;
+pub use run::RunRequest;
+pub use up::UpRequest;
+
+use crate::exit::{Failure, Outcome};
+
+/// Does what a command means.
+///
+/// # Errors
+/// With the exit code that the failure stands for.
+pub fn execute(command: Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Run(request) => run::run(&request),
+        Command::Check(request) => check::check(&request),
+        Command::Up(request) => up::up(&request),
+        Command::Down(request) => down::down(&request),
+        Command::Ps(request) => ps::ps(&request),
+        Command::Logs(request) => logs::logs(&request),
+        Command::Chat(request) => chat::chat(&request),
+        Command::Validate(plans) => validate::validate(&plans),
+        Command::LogDump(dir) => log_dump::log_dump(&dir),
+        Command::Completions(shell) => completions::completions(shell),
+        Command::Node(request) => node::node(request),
+    }
+}

@@ -1,0 +1,91 @@
+//! `node`: one node in the foreground, until it is told to stop.
+
+use std::path::PathBuf;
+
+use paxosctl_node::drive::{BalancerConfig, ClientConfig, ClientWork, ServerConfig};
+use paxosctl_node::ids::{ClientId, ServerId};
+
+use crate::cli::NodeTyped;
+use crate::exit::{Failure, Outcome};
+use crate::runtime::die_with_parent;
+
+/// A node to run.
+#[derive(Debug, Clone)]
+pub struct NodeRequest {
+    pub dir: PathBuf,
+    /// The process that it must not outlive.
+    pub parent: Option<u32>,
+    pub kind: NodeKind,
+}
+
+#[derive(Debug, Clone)]
+pub enum NodeKind {
+    Server(ServerConfig),
+    Balancer(BalancerConfig),
+    Client(ClientConfig),
+}
+
+/// Finds out what was meant.
+pub(super) fn lower(typed: NodeTyped) -> Result<NodeRequest, Failure> {
+    let (node, kind) = match typed {
+        NodeTyped::Server(server) => {
+            let id = ServerId(server.id);
+            if !server.members.iter().any(|(member, _)| *member == id) {
+                return Err(Failure::Usage(format!(
+                    "--members does not say where {id} listens; it lists every server, this one \
+                     included"
+                )));
+            }
+            let config = ServerConfig {
+                cluster: server.node.cluster,
+                server: id,
+                members: server.members,
+                balancer: server.balancer,
+                dir: server.node.dir.clone(),
+                first_leader: server.first_leader,
+                seed: server.seed,
+            };
+            (server.node, NodeKind::Server(config))
+        }
+        NodeTyped::Balancer(balancer) => {
+            let config = BalancerConfig {
+                cluster: balancer.node.cluster,
+                listen: balancer.listen,
+                servers: balancer.servers,
+                dir: balancer.node.dir.clone(),
+            };
+            (balancer.node, NodeKind::Balancer(config))
+        }
+        NodeTyped::Client(client) => {
+            let config = ClientConfig {
+                cluster: client.node.cluster,
+                name: client.name,
+                client: client.id.map(ClientId),
+                balancer: client.balancer,
+                dir: client.node.dir.clone(),
+                work: client.load.map_or(ClientWork::Scripted, ClientWork::Load),
+            };
+            (client.node, NodeKind::Client(config))
+        }
+    };
+    Ok(NodeRequest {
+        dir: node.dir,
+        parent: node.die_with_parent,
+        kind,
+    })
+}
+
+pub fn node(request: NodeRequest) -> Result<Outcome, Failure> {
+    std::fs::create_dir_all(&request.dir)
+        .map_err(|error| Failure::file("make", &request.dir, error))?;
+    if let Some(parent) = request.parent {
+        die_with_parent(parent, &request.dir)
+            .map_err(|error| Failure::Cluster(error.to_string()))?;
+    }
+    match request.kind {
+        NodeKind::Server(config) => crate::joints::server(config),
+        NodeKind::Balancer(config) => crate::joints::balancer(config),
+        NodeKind::Client(config) => crate::joints::client(config),
+    }?;
+    Ok(Outcome::Success)
+}

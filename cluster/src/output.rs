@@ -1,0 +1,102 @@
+//! Writing to a person or a pipe: data to standard output, everything else to standard error, and
+//! never a panic because the reader went away.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use crate::exit::Failure;
+
+/// Writes data to standard output.
+///
+/// # Errors
+/// [`Failure::OutputClosed`] when nobody reads it any more.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
+        Err(error) => Err(Failure::Cluster(format!(
+            "cannot write to standard output: {error}"
+        ))),
+    }
+}
+
+/// Writes a line of progress or advice to standard error; if that is gone, there is nobody to tell.
+pub fn note(line: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "{line}");
+}
+
+/// The two streams.
+#[derive(Debug, Clone, Copy)]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+impl Stream {
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Stream::Out => std::io::stdout().is_terminal(),
+            Stream::Err => std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether colours and bold may be written there.
+    pub fn styled(self) -> bool {
+        styled(self.is_terminal(), |name| std::env::var(name).ok())
+    }
+}
+
+/// The columns that a table on standard output may take: the terminal's, else those of `COLUMNS`,
+/// else 100, so that a piped table is bounded too.
+pub fn width() -> u16 {
+    let terminal = terminal_size::terminal_size().map(|(width, _)| width.0);
+    let asked = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    terminal.or(asked).unwrap_or(100).clamp(40, 400)
+}
+
+/// Whether a CI system runs us. Some give a terminal all the same.
+pub fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false" && value != "0")
+}
+
+/// <https://no-color.org> first, then <https://bixense.com/clicolors>.
+fn styled(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    if set("NO_COLOR") {
+        return false;
+    }
+    if variable("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0") {
+        return true;
+    }
+    terminal
+        && variable("CLICOLOR").as_deref() != Some("0")
+        && variable("TERM").as_deref() != Some("dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(terminal: bool, set: &[(&str, &str)]) -> bool {
+        styled(terminal, |name| {
+            set.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_string())
+        })
+    }
+
+    #[test]
+    fn colours_only_where_they_are_wanted() {
+        assert!(with(true, &[]));
+        assert!(!with(false, &[]));
+        assert!(!with(true, &[("NO_COLOR", "1")]));
+        assert!(with(true, &[("NO_COLOR", "")]));
+        assert!(!with(true, &[("CLICOLOR", "0")]));
+        assert!(!with(true, &[("TERM", "dumb")]));
+        assert!(with(false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!with(false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    }
+}

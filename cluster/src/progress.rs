@@ -1,0 +1,269 @@
+//! What a person sees while a run goes on, on standard error.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use paxosctl_chaos::history::{ActionLine, Phase, Step};
+use paxosctl_chaos::run::Progress;
+use paxosctl_chaos::target::Change;
+use serde_json::{Value, json};
+
+use crate::cli::ProgressKind;
+use crate::output::{Stream, in_ci, note};
+
+/// Shows the progress of one run.
+pub enum Shown {
+    /// A bar over the plan's time; what happens is printed above it.
+    Bar { bar: ProgressBar, last: String },
+    /// One line an event.
+    Plain,
+    /// One JSON object a line.
+    Json,
+    Nothing,
+}
+
+impl Shown {
+    /// A bar only where somebody watches it: some CI systems give a terminal to nobody.
+    pub fn new(kind: ProgressKind) -> Shown {
+        match kind {
+            ProgressKind::Auto if Stream::Err.is_terminal() && !in_ci() => Shown::bar(),
+            ProgressKind::Auto | ProgressKind::Plain => Shown::Plain,
+            ProgressKind::Json => Shown::Json,
+            ProgressKind::None => Shown::Nothing,
+        }
+    }
+
+    fn bar() -> Shown {
+        let template = if Stream::Err.styled() {
+            "{bar:30.cyan/blue} {prefix:.bold} {msg}"
+        } else {
+            "{bar:30} {prefix} {msg}"
+        };
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸─");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(style);
+        Shown::Bar {
+            bar,
+            last: String::new(),
+        }
+    }
+
+    /// Something to say that is no event of the run: the start, the end.
+    pub fn say(&mut self, words: &str) {
+        match self {
+            Shown::Bar { bar, .. } => bar.println(words),
+            Shown::Plain => note(words),
+            Shown::Json => note(&json!({"type": "note", "text": words}).to_string()),
+            Shown::Nothing => {}
+        }
+    }
+
+    pub fn show(&mut self, progress: Progress) {
+        match self {
+            Shown::Bar { bar, last } => show_on_bar(bar, last, progress),
+            Shown::Plain => {
+                if let Some(line) = line(progress) {
+                    note(&line);
+                }
+            }
+            Shown::Json => note(&object(progress).to_string()),
+            Shown::Nothing => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&mut self) {
+        if let Shown::Bar { bar, .. } = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn show_on_bar(bar: &ProgressBar, last: &mut String, progress: Progress) {
+    if let Progress::Phase { at, phase, until } = progress {
+        bar.set_prefix(phase_words(phase));
+        if phase == Phase::Run {
+            bar.set_length(millis(until));
+        }
+        bar.set_position(millis(at));
+    } else if let Progress::Counts {
+        at,
+        said,
+        acked,
+        open,
+    } = progress
+    {
+        bar.set_position(millis(at));
+        bar.set_message(format!(
+            "{} {said} said, {acked} acknowledged, {open} open  {last}",
+            seconds(at)
+        ));
+    } else if let Some(line) = line(progress) {
+        *last = line.trim().to_owned();
+        bar.println(&line);
+    }
+}
+
+/// The line of an event; none for counts, which come too often.
+fn line(progress: Progress) -> Option<String> {
+    let (at, words) = match progress {
+        Progress::Phase { at, phase, .. } => (at, phase_words(phase).to_owned()),
+        Progress::Action(action) => (Duration::from_micros(action.at_us), action_words(action)),
+        Progress::Died { at, node, status } => (at, format!("{node} ended unasked ({status})")),
+        Progress::Leader { at, node } => (at, format!("{node} leads")),
+        Progress::Counts { .. } => return None,
+    };
+    Some(format!("{}  {words}", seconds(at)))
+}
+
+fn object(progress: Progress) -> Value {
+    match progress {
+        Progress::Phase { at, phase, until } => json!({
+            "type": "phase", "at_ms": millis(at), "phase": phase, "until_ms": millis(until),
+        }),
+        Progress::Action(action) => json!({"type": "action", "action": action}),
+        Progress::Died { at, node, status } => json!({
+            "type": "died", "at_ms": millis(at), "node": node, "status": status,
+        }),
+        Progress::Leader { at, node } => json!({
+            "type": "leader", "at_ms": millis(at), "node": node,
+        }),
+        Progress::Counts {
+            at,
+            said,
+            acked,
+            open,
+        } => json!({
+            "type": "counts", "at_ms": millis(at), "said": said, "acked": acked, "open": open,
+        }),
+    }
+}
+
+fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Run => "traffic and faults",
+        Phase::Heal => "healing everything",
+        Phase::Drain => "waiting for open messages",
+        Phase::Settle => "waiting for the replicas to come level",
+        Phase::Converged => "all replicas are level",
+        Phase::FinalReads => "reading the logs",
+    }
+}
+
+/// `kill leader → s2 (signal 9)`.
+fn action_words(action: &ActionLine) -> String {
+    let what = match action.step {
+        Step::Break => action.planned.clone(),
+        Step::Heal if action.planned.is_empty() => "heal".into(),
+        Step::Heal => format!("heal {}", action.planned),
+    };
+    let effect = match &action.error {
+        Some(error) => format!("failed: {error}"),
+        None => changes_words(&action.changes),
+    };
+    let resolved = action.resolved.join(", ");
+    match (resolved.is_empty(), effect.is_empty()) {
+        (true, true) => what,
+        (true, false) => format!("{what} ({effect})"),
+        (false, true) => format!("{what} → {resolved}"),
+        (false, false) => format!("{what} → {resolved} ({effect})"),
+    }
+}
+
+/// What was observed: each different effect once, with the nodes when they fared differently.
+fn changes_words(changes: &[Change]) -> String {
+    let mut effects: Vec<(String, Vec<&str>)> = Vec::new();
+    for change in changes {
+        let (node, effect) = match change {
+            Change::Exited { node, status } => (node, status.clone()),
+            Change::Started { node, .. } => (node, "started".into()),
+            Change::Paused { node } => (node, "paused".into()),
+            Change::Resumed { node } => (node, "resumed".into()),
+            Change::Links { node, .. } => (node, "links set".into()),
+            Change::LinksLater { node, .. } => (node, "links set when it returns".into()),
+            Change::Nothing { node, reason } => (node, format!("nothing: {reason}")),
+        };
+        match effects.iter_mut().find(|(known, _)| *known == effect) {
+            Some((_, nodes)) => nodes.push(node),
+            None => effects.push((effect, vec![node])),
+        }
+    }
+    match effects.as_slice() {
+        [(effect, _)] => effect.clone(),
+        several => several
+            .iter()
+            .map(|(effect, nodes)| format!("{}: {effect}", nodes.join(", ")))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
+}
+
+fn seconds(at: Duration) -> String {
+    format!("{:5.1}s", at.as_secs_f64())
+}
+
+fn millis(at: Duration) -> u64 {
+    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use paxosctl_chaos::target::Action;
+
+    use super::*;
+
+    fn action(changes: Vec<Change>) -> ActionLine {
+        ActionLine {
+            at_us: 3_200_000,
+            done_us: 3_201_000,
+            fault: "f1".into(),
+            firing: 1,
+            step: Step::Break,
+            planned: "kill leader".into(),
+            resolved: vec!["s2".into()],
+            action: Action::Kill {
+                nodes: vec!["s2".into()],
+            },
+            changes,
+            error: None,
+        }
+    }
+
+    fn exited(node: &str) -> Change {
+        Change::Exited {
+            node: node.into(),
+            status: "signal 9".into(),
+        }
+    }
+
+    #[test]
+    fn an_action_is_one_line() {
+        let killed = action(vec![exited("s2")]);
+        assert_eq!(
+            line(Progress::Action(&killed)).as_deref(),
+            Some("  3.2s  kill leader → s2 (signal 9)")
+        );
+        let mut failed = action(Vec::new());
+        failed.error = Some("no leader".into());
+        failed.resolved.clear();
+        assert_eq!(
+            line(Progress::Action(&failed)).as_deref(),
+            Some("  3.2s  kill leader (failed: no leader)")
+        );
+    }
+
+    #[test]
+    fn nodes_are_named_where_they_fared_differently() {
+        assert_eq!(changes_words(&[exited("s1"), exited("s2")]), "signal 9");
+        let nothing = Change::Nothing {
+            node: "s3".into(),
+            reason: "it is down already".into(),
+        };
+        assert_eq!(
+            changes_words(&[exited("s1"), exited("s2"), nothing]),
+            "s1, s2: signal 9; s3: nothing: it is down already"
+        );
+    }
+}

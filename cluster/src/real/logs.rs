@@ -1,0 +1,87 @@
+//! Reading every replica's log: from the live server, or from the disk of one that is down.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use paxosctl_chaos::target::{LogSource, Observation, ReplicaLog};
+use paxosctl_node::drive::RealDisk;
+use paxosctl_node::ids::Slot;
+use paxosctl_node::log::Log;
+
+use super::{Incoming, RealTarget, members};
+use crate::observer::Observer;
+
+/// How long a live server may take for each page of its log.
+const PAGE_WITHIN: Duration = Duration::from_secs(5);
+/// How much of a log on disk is read at a time, in bytes.
+const DISK_CHUNK_BYTES: usize = 16 << 20;
+
+impl RealTarget {
+    /// Reads all logs, each in a thread of its own; they arrive as observations.
+    pub(super) fn read_logs(&mut self) {
+        let cluster = self.spec.cluster;
+        let servers: Vec<_> = members(&self.ports).collect();
+        for (server, address) in servers {
+            let name = server.to_string();
+            let is_down = self.find(&name).is_none_or(|node| node.is_down());
+            let dir = self.spec.dir.join(&name);
+            let sender = self.sender.clone();
+            thread::spawn(move || {
+                let log = if is_down {
+                    from_disk(&dir)
+                } else {
+                    Observer::connect(address, cluster, PAGE_WITHIN)
+                        .and_then(|mut observer| observer.log())
+                        .map(|values| ReplicaLog {
+                            chosen: Slot(values.len() as u64),
+                            source: LogSource::Served,
+                            values,
+                        })
+                        .unwrap_or_else(|error| unreadable(error.to_string()))
+                };
+                // The run may be over by now.
+                let _ = sender.send(Incoming::Observed(Observation::Log { server, log }));
+            });
+        }
+    }
+}
+
+/// The chosen prefix of the log in a server's directory, which no process may be writing.
+pub fn from_disk(node_dir: &Path) -> ReplicaLog {
+    let read = || -> Result<ReplicaLog, String> {
+        let dir = node_dir.join("log");
+        let disk = RealDisk::read_only(&dir).map_err(|error| error.to_string())?;
+        let log = Log::read_only(Arc::new(disk)).map_err(|error| error.to_string())?;
+        let mut values = Vec::new();
+        if let Some(log) = log {
+            let chosen = log.history.chosen();
+            while (values.len() as u64) < chosen.0 {
+                let from = Slot(values.len() as u64 + 1);
+                let chunk = log
+                    .history
+                    .read(from, DISK_CHUNK_BYTES)
+                    .map_err(|error| error.to_string())?;
+                if chunk.is_empty() {
+                    return Err(format!("slot {from} of {chosen} is missing"));
+                }
+                values.extend(chunk);
+            }
+        }
+        Ok(ReplicaLog {
+            chosen: Slot(values.len() as u64),
+            source: LogSource::Disk,
+            values,
+        })
+    };
+    read().unwrap_or_else(unreadable)
+}
+
+fn unreadable(reason: String) -> ReplicaLog {
+    ReplicaLog {
+        source: LogSource::Unreadable { reason },
+        values: Vec::new(),
+        chosen: Slot(0),
+    }
+}

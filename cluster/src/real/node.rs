@@ -1,0 +1,106 @@
+//! One node of the cluster, and what it reported since it was last started.
+
+use paxosctl_node::event::Event;
+
+use crate::runtime::{NodeSpec, Process, State};
+
+/// Whether a node's end is a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It should run: any end is reported.
+    Unasked,
+    /// It was asked to leave: an end other than `exit 0` is reported.
+    InOrder,
+    /// It was killed or stopped: no end is reported.
+    Asked,
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub spec: NodeSpec,
+    pub process: Process,
+    pub ending: Ending,
+    /// Whether its end was dealt with.
+    pub end_noted: bool,
+    /// What the running process reported; nothing of an earlier one's counts.
+    pub seen: Seen,
+}
+
+/// What the present process of a node reported.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The pid of the last `started` line: lines of an earlier process may still come in.
+    pid: Option<u32>,
+    pub ready: bool,
+    pub joined: bool,
+    pub links: Option<u64>,
+    pub links_refused: Option<String>,
+}
+
+impl Node {
+    pub fn new(spec: NodeSpec, process: Process) -> Node {
+        Node {
+            spec,
+            process,
+            ending: Ending::Unasked,
+            end_noted: false,
+            seen: Seen::default(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Takes the place of the process that ended.
+    pub fn restarted(&mut self, process: Process) {
+        self.process = process;
+        self.ending = Ending::Unasked;
+        self.end_noted = false;
+        self.seen = Seen::default();
+    }
+
+    /// Whether the present process said that it runs, and so handles its signals.
+    pub fn has_started(&self) -> bool {
+        self.seen.pid == Some(self.process.pid())
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.has_started() && self.seen.ready
+    }
+
+    pub fn is_down(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
+    pub fn is_paused(&mut self) -> bool {
+        self.process.state() == State::Paused
+    }
+
+    /// Whether it left for good: it takes part in nothing any more.
+    pub fn has_left(&mut self) -> bool {
+        self.ending == Ending::InOrder && self.is_down()
+    }
+
+    /// The link table that the present process has in force.
+    pub fn links_in_force(&self) -> Option<u64> {
+        self.seen.links.filter(|_| self.has_started())
+    }
+
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Started { pid, links } => {
+                self.seen = Seen {
+                    pid: Some(*pid),
+                    links: Some(*links),
+                    ..Seen::default()
+                };
+            }
+            Event::Ready { .. } => self.seen.ready = true,
+            Event::Joined { .. } => self.seen.joined = true,
+            Event::Links { generation } => self.seen.links = Some(*generation),
+            Event::LinksRefused { reason } => self.seen.links_refused = Some(reason.clone()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What is kept under `.paxosctl`: clusters that are up, and runs that were made.
+
+mod cluster;
+mod run_dir;
+
+pub use cluster::{Clusters, Formation, Lock, RunningCluster, RunningNode};
+pub use run_dir::{RunDir, RunPlace};
+
+use std::path::PathBuf;
+
+/// The directory that everything lives below, in the working directory.
+pub fn home() -> PathBuf {
+    PathBuf::from(".paxosctl")
+}
