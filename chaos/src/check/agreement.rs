@@ -46,7 +46,11 @@ pub(crate) fn check(context: &Context) -> CheckResult {
             findings.violate(|| disagreement(context, &readable, slot, differ, first));
         }
     }
-    let read = format!("{} × {}", count(slots as u64, "slot"), count(readable.len() as u64, "replica"));
+    let read = format!(
+        "{} × {}",
+        count(slots as u64, "slot"),
+        count(readable.len() as u64, "replica")
+    );
     findings.finish(read)
 }
 
@@ -89,7 +93,10 @@ fn disagreement(
         .collect();
     let servers: Vec<String> = values.iter().map(|held| held.server.clone()).collect();
     let message = if differ {
-        format!("slot {slot} holds different values on {}", servers.join(", "))
+        format!(
+            "slot {slot} holds different values on {}",
+            servers.join(", ")
+        )
     } else {
         let lacking: Vec<&str> = readable
             .iter()

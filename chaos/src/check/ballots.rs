@@ -75,7 +75,9 @@ pub(crate) fn check(context: &Context) -> CheckResult {
                 What::Leading(ballot) => {
                     let ballot = ballot_of(ballot);
                     if ballot.owner().map(|owner| owner.to_string()).as_ref() != Some(name) {
-                        violate(format!("{name} leads in ballot {ballot}, which is not its own"));
+                        violate(format!(
+                            "{name} leads in ballot {ballot}, which is not its own"
+                        ));
                     }
                     let first = *leaders.entry(ballot).or_insert(place);
                     if first != place {

@@ -129,9 +129,7 @@ pub(crate) fn value_text(value: &Value) -> String {
 /// The value at a rank of ascending data: the smallest that at least `share` of all do not exceed.
 pub(crate) fn percentile(sorted: &[u64], share: f64) -> Option<u64> {
     let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted
-        .get(rank.clamp(1, sorted.len().max(1)) - 1)
-        .copied()
+    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
 }
 
 #[cfg(test)]

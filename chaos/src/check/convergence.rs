@@ -9,7 +9,11 @@ use crate::report::{CheckResult, Violation, count, time};
 pub(crate) fn check(context: &Context) -> CheckResult {
     let mut findings = Findings::new(context, "convergence");
     let evidence = context.evidence;
-    let limit = context.plan.expect.converged_within.unwrap_or(context.plan.settle);
+    let limit = context
+        .plan
+        .expect
+        .converged_within
+        .unwrap_or(context.plan.settle);
     let Some(healed_us) = evidence.phase(Phase::Heal) else {
         findings.undecided("the run never came to healing".to_string());
         return findings.finish(String::new());
@@ -47,7 +51,10 @@ pub(crate) fn check(context: &Context) -> CheckResult {
     }
     for replica in &evidence.replicas {
         if context.reach.lifetimes.at_end(&replica.name) != State::Up
-            && !evidence.deaths.iter().any(|death| death.node == replica.name)
+            && !evidence
+                .deaths
+                .iter()
+                .any(|death| death.node == replica.name)
         {
             findings.say(Some(evidence.end_us), || {
                 format!("{} was not running again after the healing", replica.name)
@@ -56,7 +63,10 @@ pub(crate) fn check(context: &Context) -> CheckResult {
     }
     let live = context.live().count() as u64;
     let after = converged_us.map_or_else(String::new, time);
-    findings.finish(format!("{} level {after} after healing", count(live, "replica")))
+    findings.finish(format!(
+        "{} level {after} after healing",
+        count(live, "replica")
+    ))
 }
 
 /// The first live replica that is behind the longest one, and how far.
@@ -64,7 +74,9 @@ fn lagging(context: &Context) -> Option<String> {
     let live: Vec<&Replica> = context.live().collect();
     // The first of the longest, so that the text does not depend on who comes last.
     let longest = live.iter().rev().max_by_key(|replica| replica.chosen)?;
-    let behind = live.iter().find(|replica| replica.chosen < longest.chosen)?;
+    let behind = live
+        .iter()
+        .find(|replica| replica.chosen < longest.chosen)?;
     Some(format!(
         "{} has {}, {} behind {}",
         behind.name,

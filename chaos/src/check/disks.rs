@@ -41,15 +41,20 @@ fn compare(evidence: &Evidence, server: ServerId, log: &ReplicaLog) -> Option<Vi
     let name = server.to_string();
     if let LogSource::Unreadable { reason } = &log.source {
         return Some(Violation {
-            message: format!("the log on the disk of {name} cannot be read: {}", plain(reason)),
+            message: format!(
+                "the log on the disk of {name} cannot be read: {}",
+                plain(reason)
+            ),
             servers: vec![name],
             ..Violation::default()
         });
     }
     let replica = evidence.replicas.iter().find(|r| r.server == server)?;
-    let differs = log.values.iter().zip(&replica.values).position(|(now, &then)| {
-        then == HOLE || evidence.values[then as usize] != *now
-    })?;
+    let differs = log
+        .values
+        .iter()
+        .zip(&replica.values)
+        .position(|(now, &then)| then == HOLE || evidence.values[then as usize] != *now)?;
     let slot = differs as u64 + 1;
     let held = |which: &str, value: Option<&paxosctl_node::value::Value>| HeldValue {
         server: format!("{name} {which}"),
@@ -63,7 +68,10 @@ fn compare(evidence: &Evidence, server: ServerId, log: &ReplicaLog) -> Option<Vi
         first_divergence: Some(slot),
         values: vec![
             held("on disk", log.values.get(differs)),
-            held("in the history", evidence.values.get(replica.values[differs] as usize)),
+            held(
+                "in the history",
+                evidence.values.get(replica.values[differs] as usize),
+            ),
         ],
         servers: vec![name],
         ..Violation::default()

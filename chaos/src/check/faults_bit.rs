@@ -45,7 +45,10 @@ pub(crate) fn check(context: &Context) -> CheckResult {
 /// Why a firing is taken not to have done what was planned.
 pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
     let steps = firing.breaks.iter().map(|line| (line, "broken"));
-    let own_heals = firing.heals.iter().filter(|line| line.fault == firing.fault);
+    let own_heals = firing
+        .heals
+        .iter()
+        .filter(|line| line.fault == firing.fault);
     for (line, word) in steps.chain(own_heals.map(|line| (line, "healed"))) {
         if let Some(error) = &line.error {
             return Some(plain(error));
@@ -78,13 +81,16 @@ fn no_effect(line: &ActionLine, word: &str) -> Option<String> {
         Action::Links { .. } => return None,
     };
     let missing = nodes.iter().find(|node| {
-        !line.changes.iter().any(|change| match (&line.action, change) {
-            (Action::Kill { .. } | Action::Stop { .. }, Change::Exited { node: at, .. })
-            | (Action::Start { .. }, Change::Started { node: at, .. })
-            | (Action::Pause { .. }, Change::Paused { node: at })
-            | (Action::Resume { .. }, Change::Resumed { node: at }) => at == *node,
-            _ => false,
-        })
+        !line
+            .changes
+            .iter()
+            .any(|change| match (&line.action, change) {
+                (Action::Kill { .. } | Action::Stop { .. }, Change::Exited { node: at, .. })
+                | (Action::Start { .. }, Change::Started { node: at, .. })
+                | (Action::Pause { .. }, Change::Paused { node: at })
+                | (Action::Resume { .. }, Change::Resumed { node: at }) => at == *node,
+                _ => false,
+            })
     });
     match missing {
         Some(node) => Some(format!("{node} was not observed to be {word}")),
@@ -109,7 +115,12 @@ fn no_hits(context: &Context, firing: &Firing) -> Option<String> {
     };
     let from = firing.breaks.iter().filter_map(generation).min();
     let to = firing.heals.iter().filter_map(generation).min();
-    let hits = hits(context, firing.fault, from.unwrap_or(0), to.unwrap_or(u64::MAX));
+    let hits = hits(
+        context,
+        firing.fault,
+        from.unwrap_or(0),
+        to.unwrap_or(u64::MAX),
+    );
     (hits == 0).then(|| "its rules affected no message".to_string())
 }
 

@@ -22,6 +22,10 @@ mod reads;
 mod real_time_order;
 mod rerouted;
 mod seen_by;
+#[cfg(test)]
+pub(crate) mod support;
+#[cfg(test)]
+mod tests;
 mod told_no_majority;
 mod traffic;
 mod unavailable;
@@ -119,8 +123,9 @@ fn conclude(result: &mut RunResult, evidence: &Evidence) {
         match check.outcome {
             Outcome::Violated => {
                 let first = check.violations.first();
-                let message = first.map_or("violated", |violation| &violation.message);
-                reasons.push(format!("{}: {message}", check.property));
+                let message = first.map_or("violated", |violation| violation.message.as_str());
+                let first_line = message.lines().next().unwrap_or_default();
+                reasons.push(format!("{}: {first_line}", check.property));
             }
             Outcome::Inconclusive => {
                 reasons.push(format!("{}: {}", check.property, check.evidence));

@@ -48,10 +48,7 @@ pub(crate) fn check(context: &Context) -> CheckResult {
             }
         }
     }
-    findings.finish(format!(
-        "{} in the log",
-        count(commands_seen, "message")
-    ))
+    findings.finish(format!("{} in the log", count(commands_seen, "message")))
 }
 
 enum Problem<'a> {
@@ -70,7 +67,10 @@ fn describe(context: &Context, command: &Command, problem: &Problem) -> String {
     );
     match problem {
         Problem::NeverSaid => format!("{stored}, which nobody said"),
-        Problem::Text(said) => format!("{stored}, but what was said is \"{}\"", clip(&said.text, 60)),
+        Problem::Text(said) => format!(
+            "{stored}, but what was said is \"{}\"",
+            clip(&said.text, 60)
+        ),
         Problem::Name(said) => format!(
             "{stored}, but it was said under the name {}",
             clip(name_of(context, said), 40)

@@ -13,7 +13,11 @@ pub(crate) fn check(context: &Context) -> CheckResult {
     let chat = evidence.chat();
     let mut deliveries = 0;
     let mut listeners = 0;
-    for session in evidence.sessions.iter().filter(|s| !s.deliveries.is_empty()) {
+    for session in evidence
+        .sessions
+        .iter()
+        .filter(|s| !s.deliveries.is_empty())
+    {
         listeners += 1;
         deliveries += session.deliveries.len() as u64;
         let mut expected = 1;
@@ -90,9 +94,9 @@ fn describe(
         Problem::Order if index < expected => {
             format!("{who} was shown index {index} after index {}", expected - 1)
         }
-        Problem::Order => format!(
-            "{who} was shown index {index} and not index {expected} before it"
-        ),
+        Problem::Order => {
+            format!("{who} was shown index {index} and not index {expected} before it")
+        }
         Problem::Beyond => format!(
             "{who} was shown index {index}, and the log has only {}",
             count(context.evidence.chat().len() as u64, "message")
@@ -123,12 +127,16 @@ fn describe(
 fn joined(context: &Context, client: &str) -> bool {
     // A client that the plan lets join, and that never managed to, has seen nothing of the log:
     // that is a finding too, unless it never became a process.
-    let planned = context.plan.cluster.clients.iter().any(|name| name == client)
-        || context
+    let planned =
+        context
             .plan
-            .traffic
+            .cluster
+            .clients
             .iter()
-            .any(|traffic| matches!(&traffic.what, Say::Join { client: name } if name == client));
+            .any(|name| name == client)
+            || context.plan.traffic.iter().any(
+                |traffic| matches!(&traffic.what, Say::Join { client: name } if name == client),
+            );
     planned && context.evidence.node(client).is_some()
 }
 

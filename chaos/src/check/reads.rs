@@ -57,8 +57,5 @@ pub(crate) fn check(context: &Context) -> CheckResult {
             });
         }
     }
-    findings.finish(format!(
-        "{} answered of {reads}",
-        count(done, "read")
-    ))
+    findings.finish(format!("{} answered of {reads}", count(done, "read")))
 }

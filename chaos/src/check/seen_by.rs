@@ -75,7 +75,11 @@ pub(crate) fn check(context: &Context) -> Option<CheckResult> {
                 (None, _) => format!("was never shown to {}", clip(viewer, 40)),
             };
             findings.violate(|| Violation {
-                message: format!("{} {problem} (line {} of the plan)", context.name(message), traffic.line),
+                message: format!(
+                    "{} {problem} (line {} of the plan)",
+                    context.name(message),
+                    traffic.line
+                ),
                 at_us: Some(message.said_us + within.map_or(0, micros)),
                 ..Violation::default()
             });

@@ -19,7 +19,10 @@ pub(crate) fn check(context: &Context) -> Option<CheckResult> {
             .any(|told| !told.majority);
         if !told {
             findings.say(None, || {
-                format!("{} was never told that there was no majority", clip(client, 40))
+                format!(
+                    "{} was never told that there was no majority",
+                    clip(client, 40)
+                )
             });
         }
     }

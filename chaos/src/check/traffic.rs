@@ -17,7 +17,12 @@ pub(crate) fn check(context: &Context) -> CheckResult {
     let mut open: Vec<(u64, u64)> = evidence
         .messages
         .iter()
-        .map(|message| (message.said_us, message.ack.map_or(u64::MAX, |ack| ack.at_us)))
+        .map(|message| {
+            (
+                message.said_us,
+                message.ack.map_or(u64::MAX, |ack| ack.at_us),
+            )
+        })
         .collect();
     open.sort_unstable();
     let mut latest = 0;

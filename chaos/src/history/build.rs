@@ -508,10 +508,7 @@ fn say(
     let other_name = (session.name != speaker).then(|| speaker.into());
     let repeated = match session.messages.last() {
         Some(&(last, _)) if last >= seq => {
-            match session
-                .messages
-                .binary_search_by_key(&seq, |&(seq, _)| seq)
-            {
+            match session.messages.binary_search_by_key(&seq, |&(seq, _)| seq) {
                 Ok(_) => true,
                 Err(place) => {
                     session.messages.insert(place, (seq, message));

@@ -133,7 +133,9 @@ impl Lifetimes {
 
     fn any(&self, node: &str, wanted: impl Fn(&Span) -> bool) -> bool {
         let holds = |spans: &BTreeMap<String, Vec<Span>>| {
-            spans.get(node).is_some_and(|spans| spans.iter().any(&wanted))
+            spans
+                .get(node)
+                .is_some_and(|spans| spans.iter().any(&wanted))
         };
         holds(&self.down) || holds(&self.paused)
     }

@@ -52,9 +52,10 @@ impl Reach {
     /// route messages take.
     pub fn surely_no_majority(&self) -> Vec<(u64, u64)> {
         self.spans(|at_us| {
-            let open = self.open_links(|span| span.surely(at_us), |name| {
-                self.lifetimes.surely_out(name, at_us)
-            });
+            let open = self.open_links(
+                |span| span.surely(at_us),
+                |name| self.lifetimes.surely_out(name, at_us),
+            );
             largest_component(open) <= self.servers.len() / 2
         })
     }
@@ -92,9 +93,10 @@ impl Reach {
     /// The servers that, at this moment, belong to a majority that surely works: a hub that
     /// exchanges messages both ways with a majority, and all that do so with it.
     fn serving(&self, at_us: u64) -> Vec<&str> {
-        let open = self.open_links(|span| span.maybe(at_us), |name| {
-            self.lifetimes.maybe_out(name, at_us)
-        });
+        let open = self.open_links(
+            |span| span.maybe(at_us),
+            |name| self.lifetimes.maybe_out(name, at_us),
+        );
         let both = |a: usize, b: usize| open[a][b] && open[b][a];
         let all = 0..self.servers.len();
         let hubs: Vec<usize> = all

@@ -93,9 +93,9 @@ impl Out {
     }
 
     fn room(&self, indent: usize) -> usize {
-        self.look
-            .width
-            .map_or(usize::MAX, |width| usize::from(width).saturating_sub(indent).max(8))
+        self.look.width.map_or(usize::MAX, |width| {
+            usize::from(width).saturating_sub(indent).max(8)
+        })
     }
 
     fn style(&self, text: &str, code: &str) -> String {
@@ -284,7 +284,10 @@ fn one_violation(out: &mut Out, number: usize, violation: &Violation) {
     for held in &violation.values {
         out.wrapped(&format!("{} holds {}", held.server, held.value), 4, 2);
     }
-    if let Some(first) = violation.first_divergence.filter(|f| Some(*f) != violation.slot) {
+    if let Some(first) = violation
+        .first_divergence
+        .filter(|f| Some(*f) != violation.slot)
+    {
         out.wrapped(&format!("the logs differ from slot {first} on"), 2, 2);
     }
     if let Some(at_us) = violation.at_us {
@@ -300,7 +303,13 @@ fn one_violation(out: &mut Out, number: usize, violation: &Violation) {
 
 fn replicas(out: &mut Out, rows: &[ReplicaRow]) {
     let mut table = out.table(&[
-        "server", "state", "slots", "messages", "log digest", "restarts", "worst lag",
+        "server",
+        "state",
+        "slots",
+        "messages",
+        "log digest",
+        "restarts",
+        "worst lag",
     ]);
     let first = rows.iter().find_map(|row| row.digest.as_ref());
     for row in rows {
@@ -368,7 +377,10 @@ fn targets(resolved: &[String]) -> String {
 }
 
 fn traffic(out: &mut Out, traffic: &TrafficSummary) {
-    let mut line = format!("sent {} · acked {} · unknown {}", traffic.sent, traffic.acked, traffic.unknown);
+    let mut line = format!(
+        "sent {} · acked {} · unknown {}",
+        traffic.sent, traffic.acked, traffic.unknown
+    );
     if traffic.unknown > 0 {
         line.push_str(&format!(" ({} of them in the log)", traffic.unknown_in_log));
     }
@@ -387,7 +399,11 @@ fn traffic(out: &mut Out, traffic: &TrafficSummary) {
         out.wrapped(&line, 0, 2);
     }
     if let Some((length, at)) = traffic.longest_gap_us.zip(traffic.longest_gap_at_us) {
-        let line = format!("longest gap without an ack {} at {}", time(length), moment(at));
+        let line = format!(
+            "longest gap without an ack {} at {}",
+            time(length),
+            moment(at)
+        );
         out.wrapped(&line, 0, 2);
     }
 }

@@ -194,14 +194,16 @@ pub(crate) fn traffic(context: &Context) -> TrafficSummary {
         .filter(|(message, index)| message.ack.is_none() && **index != 0)
         .count() as u64;
     let rank = |share: f64| percentile(&sorted, share);
-    let latency = rank(0.5).zip(rank(0.95)).zip(rank(0.99)).zip(rank(1.0)).map(
-        |(((p50_us, p95_us), p99_us), max_us)| Latency {
+    let latency = rank(0.5)
+        .zip(rank(0.95))
+        .zip(rank(0.99))
+        .zip(rank(1.0))
+        .map(|(((p50_us, p95_us), p99_us), max_us)| Latency {
             p50_us,
             p95_us,
             p99_us,
             max_us,
-        },
-    );
+        });
     let gap = longest_gap(context);
     TrafficSummary {
         sent,

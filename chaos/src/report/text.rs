@@ -20,7 +20,10 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
     if whole == 0 || part == whole {
         return "100%".to_string();
     }
-    format!("{:.2}%", (part as f64 * 10_000.0 / whole as f64).floor() / 100.0)
+    format!(
+        "{:.2}%",
+        (part as f64 * 10_000.0 / whole as f64).floor() / 100.0
+    )
 }
 
 /// `1 slot`, `2 slots`.

@@ -1,0 +1,9 @@
+//! For every check: a history that violates it, and a close call that does not.
+
+mod clients;
+mod disturbed;
+mod limits;
+mod log;
+mod protocol;
+mod speed;
+mod verdict;
