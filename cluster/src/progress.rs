@@ -14,7 +14,10 @@ use crate::output::{Stream, in_ci, note};
 /// Shows the progress of one run.
 pub enum Shown {
     /// A bar over the plan's time; what happens is printed above it.
-    Bar { bar: ProgressBar, last: String },
+    Bar {
+        bar: ProgressBar,
+        last: String,
+    },
     /// One line an event.
     Plain,
     /// One JSON object a line.

@@ -386,7 +386,9 @@ impl Target for RealTarget {
     /// What a node reported and nobody can read is evidence lost.
     fn failure(&self) -> Option<TargetError> {
         let line = self.unreadable.as_ref()?;
-        Some(TargetError(format!("a node's event cannot be read: {line}")))
+        Some(TargetError(format!(
+            "a node's event cannot be read: {line}"
+        )))
     }
 }
 

@@ -14,12 +14,8 @@ use std::time::Duration;
 pub use balance::Balancer;
 
 use crate::event::Event;
+use crate::ids::ConnId;
 use crate::wire::BalancerAnswer;
-
-/// A connection to the balancer, as its host numbers them: ascending in the order of being
-/// established, and never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
 
 /// What a balancer is told when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
