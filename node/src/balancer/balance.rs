@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::members::{Admission, Members};
 use super::occupancy::Occupancy;
-use super::{Config, ConnId, Effects};
+use super::{Config, Effects};
 use crate::event::Event;
-use crate::ids::{ClientId, ServerId};
+use crate::ids::{ClientId, ConnId, ServerId};
 use crate::wire::{BalancerAnswer, ServerReport};
 
 /// The balancer of a cluster. Every method may be called with any input in any order, and `now`

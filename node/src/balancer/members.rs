@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{ConnId, Timing};
-use crate::ids::ServerId;
+use super::Timing;
+use crate::ids::{ConnId, ServerId};
 use crate::wire::ServerReport;
 
 /// The servers that registered since the balancer started.

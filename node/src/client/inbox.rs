@@ -10,10 +10,15 @@ use crate::value::Command;
 /// At most so many messages are kept while one before them is missing; the others come again.
 pub(super) const AHEAD_MOST: usize = 1024;
 
+/// After so many messages the server is told that they arrived.
+pub(super) const TELL_EVERY: u64 = 1024;
+
 #[derive(Debug)]
 pub(super) struct Inbox {
     /// The last index handed out.
     seen: u64,
+    /// The last index that a server was told to be seen.
+    told: u64,
     /// Messages that wait for one before them. All are above `seen` + 1.
     ahead: BTreeMap<u64, Command>,
     /// The last index that exists, as far as the present server let know.
@@ -26,14 +31,23 @@ impl Inbox {
     pub(super) fn new(seen: u64) -> Inbox {
         Inbox {
             seen,
+            told: seen,
             ahead: BTreeMap::new(),
             last: 0,
             resume: None,
         }
     }
 
-    pub(super) fn seen(&self) -> u64 {
+    /// The last index handed out, to be told to the server.
+    pub(super) fn tell(&mut self) -> u64 {
+        self.told = self.seen;
         self.seen
+    }
+
+    /// Whether enough came since to tell the server at once: it sends a long chat no faster than it
+    /// is told that the messages arrive.
+    pub(super) fn tells(&self) -> bool {
+        self.seen - self.told >= TELL_EVERY
     }
 
     /// Takes messages at consecutive indexes from `first` on, and returns those that are next, in
@@ -151,7 +165,7 @@ mod tests {
         assert_eq!(deliver(&mut inbox, ms(0), 1, 3), [1, 2, 3]);
         assert_eq!(deliver(&mut inbox, ms(0), 2, 5), [4, 5]);
         assert_eq!(deliver(&mut inbox, ms(0), 0, 5), []);
-        assert_eq!(inbox.seen(), 5);
+        assert_eq!(inbox.tell(), 5);
         assert_eq!(inbox.next_resume(), None);
     }
 

@@ -96,7 +96,8 @@ impl Session {
     }
 
     /// Says something, `at_ms` on the speaker's wall clock, and returns its sequence number. It is
-    /// kept and sent until it is acknowledged. After [`Session::leave`] it is not sent any more.
+    /// kept and sent until it is acknowledged. After [`Session::leave`] it is not sent any more. The
+    /// host sees to it that the text is no longer than a server takes.
     pub fn say(&mut self, now: Duration, at_ms: u64, text: String) -> u64 {
         self.last_seq += 1;
         self.outbox.push(Command {
@@ -211,7 +212,8 @@ impl Session {
         self.asking.again_by(at);
     }
 
-    /// The connection to a server closed or could not be made.
+    /// The connection to a server closed or could not be made. A session lives on one connection:
+    /// the host says so even if it could dial again.
     pub fn server_failed(&mut self, now: Duration, server: ServerId) {
         if let Some(home) = self.home.as_mut().filter(|home| home.server == server) {
             home.reachable = false;
@@ -335,7 +337,10 @@ impl Session {
     fn deliver(&mut self, now: Duration, first: u64, messages: Vec<Command>) {
         let Some(inbox) = &mut self.inbox else { return };
         for (index, command) in inbox.deliver(now, first, messages, &self.timing) {
-            self.happened(Happened::Delivered { index, command });
+            (self.effects).push(Effect::Happened(Happened::Delivered { index, command }));
+        }
+        if inbox.tells() && self.server().is_some() {
+            self.send_ping(now);
         }
     }
 
@@ -451,10 +456,11 @@ impl Session {
         if let Some(home) = &mut self.home {
             home.questioned(now);
         }
+        let seen = self.inbox.as_mut().map(Inbox::tell);
         self.send(ClientMessage::Join {
             client: self.client,
             name: self.name.clone(),
-            seen: self.inbox.as_ref().map(Inbox::seen),
+            seen,
         });
     }
 
@@ -462,10 +468,9 @@ impl Session {
         if let Some(home) = &mut self.home {
             home.pinged(now, &self.timing);
         }
-        self.send(ClientMessage::Ping {
-            client: self.client,
-            seen: self.inbox.as_ref().map(Inbox::seen),
-        });
+        let seen = self.inbox.as_mut().map(Inbox::tell);
+        let client = self.client;
+        self.send(ClientMessage::Ping { client, seen });
     }
 
     fn send(&mut self, message: ClientMessage) {

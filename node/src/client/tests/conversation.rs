@@ -162,6 +162,21 @@ fn missing_messages_are_asked_for_with_the_last_index_seen() {
 }
 
 #[test]
+fn in_a_long_chat_the_server_is_told_how_far_it_arrived() {
+    let mut session = at_s1(Some(0));
+    let pings = |session: &mut Session, first: u64, last: u64| -> Vec<Effect> {
+        let seqs = Vec::from_iter(first..=last);
+        let mut effects = from_server(session, 1, 1, deliver(first, &seqs));
+        effects.retain(|effect| !matches!(effect, Effect::Happened(_)));
+        effects
+    };
+    assert_eq!(pings(&mut session, 1, 1023), []);
+    assert_eq!(pings(&mut session, 1024, 1100), [send(1, ping(Some(1100)))]);
+    assert_eq!(pings(&mut session, 1101, 2123), []);
+    assert_eq!(pings(&mut session, 2124, 2124), [send(1, ping(Some(2124)))]);
+}
+
+#[test]
 fn a_session_that_does_not_listen_ignores_what_it_hears() {
     let mut session = at_s1(None);
     assert_eq!(from_server(&mut session, 1, 1, deliver(1, &[1])), []);
