@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use paxosctl_node::link::Kind;
 
-use super::Lowering;
+use super::{Lowering, is_load_name};
 use crate::plan::error::Place;
 use crate::plan::raw::{RawDelay, RawDrop, RawFault, Typed};
 use crate::plan::targets;
@@ -141,12 +141,30 @@ impl Lowering {
             };
         }
         let nodes = self.nodes(typed)?;
+        if name_of(typed) != "pause" {
+            self.check_no_load(typed, &nodes);
+        }
         Some(match name_of(typed) {
             "kill" => Verb::Kill(nodes),
             "stop" => Verb::Stop(nodes),
             "restart" => Verb::Restart(nodes),
             _ => Verb::Pause(nodes),
         })
+    }
+
+    /// A load is a source of traffic: to be cut off or paused, not to be restarted.
+    fn check_no_load(&mut self, typed: &Typed, nodes: &Nodes) {
+        let named = match nodes {
+            Nodes::Named(names) => names.as_slice(),
+            _ => &[],
+        };
+        if let Some(load) = named.iter().find(|name| is_load_name(name)) {
+            self.errors.add_help(
+                typed.value.place,
+                format!("{load} cannot be killed, stopped or restarted"),
+                "a load is where traffic comes from; pause it, or cut its links",
+            );
+        }
     }
 
     /// A target; a YAML list of names means the same as names with commas.

@@ -272,10 +272,7 @@ impl Lowering {
     /// Whether the text can be a client's name; if not, says why.
     fn client_name(&mut self, node: &Node) -> bool {
         let name = node.text().unwrap_or_default();
-        let is_load = name
-            .strip_prefix("load")
-            .is_some_and(|digits| digits.chars().all(|c| c.is_ascii_digit()) && !digits.is_empty());
-        if looks_like_server(name) || is_load || RESERVED.contains(&name) {
+        if looks_like_server(name) || is_load_name(name) || RESERVED.contains(&name) {
             self.errors.add_help(
                 node.place,
                 format!("a client cannot be called `{name}`"),
@@ -381,6 +378,13 @@ impl Lowering {
 fn end_of_traffic(traffic: &[Traffic]) -> Duration {
     let ends = traffic.iter().map(Traffic::ends);
     ends.max().unwrap_or_default()
+}
+
+/// `load1`, `load2`, …: the loads of a plan, by their order.
+fn is_load_name(name: &str) -> bool {
+    name.strip_prefix("load").is_some_and(|digits| {
+        !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 fn is_name_character(character: char) -> bool {
