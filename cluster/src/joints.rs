@@ -10,16 +10,16 @@ fn absent(part: &str) -> Failure {
     Failure::Cluster(format!("this build has no {part}"))
 }
 
-pub fn server(_: ServerConfig) -> Result<(), Failure> {
-    Err(absent("server"))
+pub fn server(config: ServerConfig) -> Result<(), Failure> {
+    paxosctl_node::drive::run_server(config).map_err(|e| Failure::Cluster(e.to_string()))
 }
 
-pub fn balancer(_: BalancerConfig) -> Result<(), Failure> {
-    Err(absent("balancer"))
+pub fn balancer(config: BalancerConfig) -> Result<(), Failure> {
+    paxosctl_node::drive::run_balancer(config).map_err(|e| Failure::Cluster(e.to_string()))
 }
 
-pub fn client(_: ClientConfig) -> Result<(), Failure> {
-    Err(absent("client"))
+pub fn client(config: ClientConfig) -> Result<(), Failure> {
+    paxosctl_node::drive::run_client(config).map_err(|e| Failure::Cluster(e.to_string()))
 }
 
 pub fn chat(_: &ChatRequest) -> Result<(), Failure> {

@@ -214,8 +214,6 @@ mod tests {
     fn accepted() -> Welcome {
         Welcome::Accepted {
             node: "s1".into(),
-            incarnation: 1,
-            remembers: false,
         }
     }
 

@@ -21,6 +21,20 @@ pub struct Command {
     pub text: String,
 }
 
+impl Command {
+    /// Longer texts are refused where they are typed: a batch must fit a frame.
+    pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+    /// Names are for people to read.
+    pub const MAX_NAME_BYTES: usize = 64;
+
+    /// Whether a server may take it. A client checks this before it sends.
+    pub fn is_sound(&self) -> bool {
+        self.seq > 0
+            && self.text.len() <= Self::MAX_TEXT_BYTES
+            && self.name.len() <= Self::MAX_NAME_BYTES
+    }
+}
+
 /// What one slot of the log holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {

@@ -263,7 +263,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
         "0s".to_owned()
     } else if micros >= 1_000_000 {
         format!("{}s", duration.as_micros() as f64 / 1e6)
-    } else if micros % 1000 == 0 {
+    } else if micros.is_multiple_of(1000) {
         format!("{}ms", micros / 1000)
     } else {
         format!("{micros}us")

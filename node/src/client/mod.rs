@@ -9,6 +9,7 @@
 
 mod addressee;
 mod asking;
+mod generator;
 mod home;
 mod inbox;
 mod outbox;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use addressee::{addressee, answer_addressee};
+pub use generator::{Generator, Load};
 pub use session::Session;
 
 use crate::ids::{ClientId, ServerId, Slot};

@@ -1,9 +1,57 @@
 //! The tokio shell around the state machines: sockets, disks, clocks and signals, and nothing else.
 
+mod balancer;
+mod client;
 mod config;
+mod disk;
+mod error;
+mod gate;
+mod links;
+mod net;
 mod real_disk;
+mod reporter;
+mod server;
 
+pub use balancer::run_balancer;
+pub use client::{Ask, Client, News, run_client};
 pub use config::{
     BalancerConfig, ClientCommand, ClientConfig, ClientWork, LoadConfig, ServerConfig,
 };
+pub use error::NodeError;
+pub use links::LINKS_FILE;
 pub use real_disk::RealDisk;
+pub use reporter::monotonic_us;
+pub use server::run_server;
+
+use crate::link::Kind;
+use crate::wire::{BalancerAnswer, BalancerMessage, ClientMessage, PeerMessage, ServerMessage};
+
+impl net::Linked for PeerMessage {
+    fn kind(&self) -> Kind {
+        PeerMessage::kind(self)
+    }
+}
+
+impl net::Linked for ClientMessage {
+    fn kind(&self) -> Kind {
+        Kind::Client
+    }
+}
+
+impl net::Linked for ServerMessage {
+    fn kind(&self) -> Kind {
+        Kind::Client
+    }
+}
+
+impl net::Linked for BalancerMessage {
+    fn kind(&self) -> Kind {
+        Kind::Control
+    }
+}
+
+impl net::Linked for BalancerAnswer {
+    fn kind(&self) -> Kind {
+        Kind::Control
+    }
+}

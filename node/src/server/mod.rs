@@ -1,1 +1,420 @@
-//! The server as a state machine.
+//! The server as a state machine: the replica, its membership, the sessions of its clients and what
+//! it tells the balancer. Events go in; [`Output`] says what is to be done, in which order.
+
+mod chat;
+mod clients;
+mod durable;
+mod listeners;
+mod membership;
+mod pending;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::ids::{Ballot, ClientId, ConnId, ServerId, Slot};
+use crate::log::{History, Located, LogError, Record, RecoveredLog};
+use crate::paxos::{self, Chosen, Message, Replica, Sessions};
+use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, ServerReport};
+
+use durable::Durable;
+use listeners::Listeners;
+use membership::{Membership, Outcome};
+use pending::Pending;
+
+/// Bytes of chosen values in one answer to a peer or an observer.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// How often the regular work is done: reports, repeats, expiry.
+const ROUND: Duration = Duration::from_millis(50);
+
+/// How often the balancer hears of this server.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// A message that is not chosen after so long is proposed again.
+const PROPOSE_AGAIN: Duration = Duration::from_millis(250);
+
+/// Without a leader for so long, clients are told that there is no majority. Longer than an
+/// election, which is no reason to alarm anybody.
+const NO_MAJORITY_AFTER: Duration = Duration::from_millis(1500);
+
+/// How long a stopping server waits for what is open.
+const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
+
+/// What a server is told when it starts.
+pub struct Start {
+    pub me: ServerId,
+    pub servers: u16,
+    /// Where clients reach it.
+    pub address: String,
+    pub first_leader: Option<ServerId>,
+    pub seed: u64,
+    /// What its disk remembers.
+    pub recovered: RecoveredLog,
+    pub history: History,
+}
+
+/// What the world has to do, in the order of the fields.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Evidence, to be written before anything below leaves.
+    pub events: Vec<Event>,
+    /// To be made durable, in order; [`Server::persisted`] reports it.
+    pub persist: Vec<Record>,
+    /// The number of this write; meaningful when `persist` is not empty.
+    pub write: u64,
+    pub to_peers: Vec<(ServerId, PeerMessage)>,
+    pub to_clients: Vec<(ConnId, ServerMessage)>,
+    pub to_balancer: Vec<BalancerMessage>,
+}
+
+/// One server.
+pub struct Server {
+    me: ServerId,
+    servers: u16,
+    address: String,
+    incarnation: u64,
+    replica: Replica,
+    membership: Membership,
+    durable: Durable,
+    history: History,
+    listeners: Listeners,
+    pending: Pending,
+    /// Linearizable reads under way, by the id that the replica knows.
+    reads: BTreeMap<u64, AskedRead>,
+    last_read: u64,
+    opened: bool,
+    barred: Option<String>,
+    /// When a leader was last heard, if ever.
+    led_at: Option<Duration>,
+    majority: bool,
+    /// As last reported in an event.
+    leader: Option<Ballot>,
+    leads: Option<Ballot>,
+    next_round: Duration,
+    next_report: Duration,
+    draining_since: Option<Duration>,
+    /// Answers to introductions, which vouch for a record that is not durable yet.
+    vouched: Vec<(ServerId, PeerMessage)>,
+    output: Output,
+}
+
+struct AskedRead {
+    asked_at: Duration,
+    conn: ConnId,
+    client: ClientId,
+    id: u64,
+}
+
+impl Server {
+    /// A server over what its disk remembers. Replays the chosen log to rebuild the sessions.
+    pub fn new(start: Start, now: Duration) -> Result<Server, LogError> {
+        let disk = start.recovered;
+        let mut history = start.history;
+        let sessions = replay(&mut history)?;
+        let membership = Membership::new(
+            start.me,
+            start.servers,
+            disk.incarnation,
+            &disk.members,
+            disk.formed,
+        );
+        let config = paxos::Config {
+            me: start.me,
+            servers: start.servers,
+            first_leader: start.first_leader,
+            seed: start.seed,
+            timing: paxos::Timing::default(),
+            limits: paxos::Limits::default(),
+        };
+        let recovered = paxos::Recovered {
+            promised: disk.promised,
+            accepted: disk.accepted,
+            chosen: disk.chosen,
+            voting: membership.votes(),
+            sessions,
+        };
+        let mut server = Server {
+            me: start.me,
+            servers: start.servers,
+            address: start.address,
+            incarnation: disk.incarnation,
+            replica: Replica::new(config, recovered, now),
+            membership,
+            durable: Durable::default(),
+            history,
+            listeners: Listeners::default(),
+            pending: Pending::default(),
+            reads: BTreeMap::new(),
+            last_read: 0,
+            opened: disk.opened,
+            barred: None,
+            led_at: None,
+            majority: false,
+            leader: None,
+            leads: None,
+            next_round: now,
+            next_report: now,
+            draining_since: None,
+            vouched: Vec::new(),
+            output: Output::default(),
+        };
+        let outcome = server.membership.form_if_complete();
+        server.follow_up(None, outcome);
+        Ok(server)
+    }
+
+    /// A message from a peer, over a connection on which it named `incarnation`.
+    pub fn peer(&mut self, now: Duration, from: ServerId, incarnation: u64, message: PeerMessage) {
+        if from == self.me || from.0 == 0 || from.0 > self.servers {
+            return;
+        }
+        match message {
+            PeerMessage::Paxos(message) => {
+                if self.membership.trusts(from, incarnation) || needs_no_trust(&message) {
+                    self.replica.step(now, from, message);
+                }
+            }
+            PeerMessage::Introduce { incarnation } => {
+                let outcome = self.membership.introduced(from, incarnation);
+                self.follow_up(Some(from), outcome);
+                let outcome = self.membership.form_if_complete();
+                self.follow_up(None, outcome);
+            }
+            PeerMessage::Remembered { you } => {
+                let outcome = self.membership.remembered(from, you);
+                self.follow_up(Some(from), outcome);
+            }
+            PeerMessage::Stranger { remembered } => {
+                let outcome = self.membership.stranger(from, remembered);
+                self.follow_up(Some(from), outcome);
+            }
+        }
+    }
+
+    /// Everything up to write number `write` is durable; `located` says where the values of its
+    /// records are.
+    pub fn persisted(&mut self, now: Duration, write: u64, located: &[Located]) {
+        self.history.located(located);
+        for released in self.durable.durable(write) {
+            self.output.events.extend(released.events);
+            self.output.to_peers.extend(released.send);
+            self.replica.persisted(now, released.replica_upto);
+            if released.formed && self.membership.formed_on_disk() {
+                self.replica.set_voting(true);
+            }
+        }
+    }
+
+    /// The balancer's answer to a report.
+    pub fn balancer(&mut self, answer: &BalancerAnswer) {
+        if let BalancerAnswer::Registered { opened: true } = answer
+            && !self.opened
+        {
+            self.opened = true;
+            self.output.persist.push(Record::Opened);
+        }
+    }
+
+    /// Time passes. To be called by [`Server::next_tick`] at the latest.
+    pub fn tick(&mut self, now: Duration) {
+        self.replica.tick(now);
+        if now < self.next_round {
+            return;
+        }
+        self.next_round = now + ROUND;
+        self.output.to_peers.extend(self.membership.introductions());
+        self.propose_again(now, now.saturating_sub(PROPOSE_AGAIN));
+        self.listeners.expire(now);
+        self.reads
+            .retain(|_, read| now.saturating_sub(read.asked_at) < NO_MAJORITY_AFTER);
+        if now >= self.next_report {
+            self.next_report = now + REPORT_EVERY;
+            let report = self.report();
+            self.output.to_balancer.push(report);
+        }
+    }
+
+    pub fn next_tick(&self) -> Duration {
+        self.next_round.min(self.replica.next_tick())
+    }
+
+    /// Begins an orderly stop: leadership is handed over, clients go elsewhere.
+    pub fn drain(&mut self, now: Duration) {
+        if self.draining_since.is_some() {
+            return;
+        }
+        self.draining_since = Some(now);
+        self.replica.hand_over(now);
+        let report = self.report();
+        self.output.to_balancer.push(report);
+    }
+
+    /// Whether an orderly stop is complete: the process may end.
+    pub fn drained(&self, now: Duration) -> bool {
+        self.draining_since.is_some_and(|since| {
+            let settled = !self.replica.leads()
+                && self.pending.is_empty()
+                && self.listeners.is_empty()
+                && self.durable.is_idle();
+            settled || now.saturating_sub(since) >= DRAIN_LIMIT
+        })
+    }
+
+    /// Takes everything that is to be done since the last call. Fails only if the log on disk can
+    /// not be read, which ends the server.
+    pub fn take_output(&mut self, now: Duration) -> Result<Output, LogError> {
+        self.note_leadership(now);
+        let effects = self.replica.take_effects();
+        self.send_paxos(effects.send);
+        for chosen in &effects.chosen {
+            chat::push(&mut self.history, chosen);
+            self.acknowledge(chosen);
+        }
+        if let Some(chosen) = effects.chosen.last() {
+            self.output.events.push(Event::Chosen { upto: chosen.slot });
+        }
+        for serve in effects.serve {
+            let message = Message::Learn {
+                from: serve.from,
+                values: self.history.read(serve.from, CHUNK_BYTES)?,
+                chosen: self.replica.chosen(),
+            };
+            self.send_paxos(vec![(serve.to, message)]);
+        }
+        for ready in effects.reads {
+            self.answer_read(ready.id);
+        }
+        self.deliver()?;
+        self.dismiss_clients(now);
+
+        let mut after = std::mem::take(&mut self.vouched);
+        after.extend(
+            effects
+                .send_after_persist
+                .into_iter()
+                .map(|(to, message)| (to, PeerMessage::Paxos(message))),
+        );
+        let mut output = std::mem::take(&mut self.output);
+        output.persist.extend(effects.persist);
+        if output.persist.is_empty() {
+            output.to_peers.extend(self.durable.hold(after));
+        } else {
+            output.write = self
+                .durable
+                .write(&output.persist, effects.persist_upto, after);
+        }
+        Ok(output)
+    }
+
+    fn send_paxos(&mut self, messages: Vec<(ServerId, Message)>) {
+        self.output.to_peers.extend(
+            messages
+                .into_iter()
+                .map(|(to, message)| (to, PeerMessage::Paxos(message))),
+        );
+    }
+
+    /// Carries out what the membership wants.
+    fn follow_up(&mut self, peer: Option<ServerId>, outcome: Outcome) {
+        self.output.persist.extend(outcome.persist);
+        if let (Some(peer), Some(reply)) = (peer, outcome.reply_after_persist) {
+            self.vouched.push((peer, reply));
+        }
+        if let Some(reason) = outcome.barred {
+            self.replica.set_voting(false);
+            self.output.events.push(Event::NotVoting {
+                reason: reason.clone(),
+            });
+            self.barred = Some(reason);
+        }
+    }
+
+    /// Writes down changes of leadership, and tells clients when the majority comes or goes.
+    fn note_leadership(&mut self, now: Duration) {
+        let leads = self
+            .replica
+            .leads()
+            .then(|| self.replica.leader())
+            .flatten();
+        if leads != self.leads {
+            if let Some(ballot) = self.leads {
+                self.output.events.push(Event::SteppedDown { ballot });
+            }
+            if let Some(ballot) = leads {
+                self.output.events.push(Event::Leading { ballot });
+            }
+            self.leads = leads;
+        }
+        let leader = self.replica.leader();
+        if leader != self.leader {
+            self.leader = leader;
+            self.output.events.push(Event::Follows { leader });
+            if leader.is_some() {
+                self.propose_again(now, now);
+            }
+        }
+        if self.replica.majority() {
+            self.led_at = Some(now);
+        }
+        let majority = self
+            .led_at
+            .is_some_and(|at| now.saturating_sub(at) < NO_MAJORITY_AFTER);
+        if majority != self.majority {
+            self.majority = majority;
+            self.output.events.push(Event::Majority { majority });
+            self.tell_majority();
+        }
+    }
+
+    fn propose_again(&mut self, now: Duration, before: Duration) {
+        let sessions = self.replica.sessions();
+        let commands = self
+            .pending
+            .propose_again(now, before, |client| sessions.next_seq(client));
+        if !commands.is_empty() {
+            self.replica.propose(now, commands);
+        }
+    }
+
+    fn report(&self) -> BalancerMessage {
+        BalancerMessage::Report(ServerReport {
+            server: self.me,
+            incarnation: self.incarnation,
+            address: self.address.clone(),
+            clients: self.listeners.infos(),
+            majority: self.majority,
+            leads: self.leads.is_some(),
+            formed: self.membership.votes(),
+            opened: self.opened,
+            draining: self.draining_since.is_some(),
+        })
+    }
+}
+
+/// Applies the chosen log to an empty session table, and indexes the chat on the way.
+fn replay(history: &mut History) -> Result<Sessions, LogError> {
+    let mut sessions = Sessions::new();
+    let mut slot = Slot(1);
+    while slot <= history.chosen() {
+        for value in history.read(slot, CHUNK_BYTES)? {
+            let applied = sessions.apply(slot, &value);
+            let chosen = Chosen {
+                slot,
+                value,
+                applied,
+            };
+            chat::index(history, &chosen);
+            slot = slot.next();
+        }
+    }
+    Ok(sessions)
+}
+
+/// Messages that ask or teach and carry no vote: a server that lost its disk may send them.
+fn needs_no_trust(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::CatchUp { .. } | Message::Forward { .. } | Message::ReadIndex { .. }
+    )
+}

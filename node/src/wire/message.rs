@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Ballot, ClientId, ServerId, Slot};
+use crate::link::Kind;
+use crate::paxos::Message;
 use crate::value::{Command, Value};
 
 /// The first frame of a connection, from the side that dialled.
@@ -32,15 +34,43 @@ pub enum Role {
 /// The answer to a [`Hello`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Welcome {
-    /// `incarnation` is that of the answering server, 0 from the balancer. `remembers` says that
-    /// the dialling server's incarnation is on the answering server's disk.
     Accepted {
         node: String,
-        incarnation: u64,
-        remembers: bool,
     },
     /// Why the connection closes now, for a person to read.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
+}
+
+/// From a server to a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerMessage {
+    Paxos(Message),
+    /// "Remember my incarnation for ever." Repeated by a new server until every peer did.
+    Introduce {
+        incarnation: u64,
+    },
+    /// The receiver's incarnation `you` is on the sender's disk.
+    Remembered {
+        you: u64,
+    },
+    /// The receiver introduced itself under another incarnation than the sender remembers.
+    Stranger {
+        remembered: u64,
+    },
+}
+
+impl PeerMessage {
+    /// The kind under which the link table knows it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            PeerMessage::Paxos(message) => message.kind(),
+            PeerMessage::Introduce { .. }
+            | PeerMessage::Remembered { .. }
+            | PeerMessage::Stranger { .. } => Kind::Control,
+        }
+    }
 }
 
 /// From a client to its server.
@@ -83,7 +113,8 @@ pub enum ServerMessage {
         next_seq: u64,
         last: u64,
     },
-    /// The message is chosen and stands at `index` of the chat, in `slot` of the log.
+    /// The message is chosen and stands at `index` of the chat, in `slot` of the log; both are 0
+    /// when the place of a repeated message is not kept.
     Ack {
         client: ClientId,
         seq: u64,

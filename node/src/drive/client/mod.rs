@@ -1,0 +1,172 @@
+//! A client process: one session that a script or a person speaks through, or many that say
+//! generated messages.
+
+mod connections;
+mod host;
+mod work;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::gate::Gate;
+use super::reporter::Reporter;
+use super::{ClientConfig, NodeError};
+use crate::client::{Config, Generator, Happened, Load, Session, Timing};
+use crate::ids::{ClientId, ServerId};
+use crate::value::Command;
+use crate::wire::{BalancerAnswer, ClientInfo, ServerMessage};
+
+use connections::{Closed, Connections};
+use host::Host;
+
+pub use work::run_client;
+
+/// Inputs that may wait; more hold their connections back.
+const INPUTS: usize = 16_384;
+
+/// What reaches the sessions from outside.
+pub(super) enum Input {
+    Server {
+        server: ServerId,
+        message: ServerMessage,
+    },
+    Balancer(BalancerAnswer),
+    Closed(Closed),
+}
+
+/// What the user of a client wants of its (first) session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// At most [`Command::MAX_TEXT_BYTES`].
+    Say(String),
+    /// A linearizable read of the chat's length.
+    Read,
+    /// A page of the chat, answered by [`Happened::Page`].
+    History { from: u64, limit: u32 },
+    /// Who is chatting where, answered by [`News::Who`].
+    Who,
+    /// Answer what is open (for a few seconds at most), then end.
+    Leave,
+}
+
+/// What the user of a client hears.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    Said {
+        client: ClientId,
+        seq: u64,
+        at_ms: u64,
+        text: String,
+    },
+    ReadAsked {
+        client: ClientId,
+        id: u64,
+    },
+    Happened {
+        client: ClientId,
+        what: Happened,
+    },
+    Who(Vec<(ServerId, ClientInfo)>),
+    /// All generated messages are said.
+    LoadDone {
+        said: u64,
+        acked: u64,
+    },
+    /// The sessions have left; nothing follows.
+    Ended,
+}
+
+/// Checks that a name can be used in a chat.
+fn check_name(name: &str) -> Result<(), NodeError> {
+    if name.len() > Command::MAX_NAME_BYTES {
+        return Err(NodeError::NameTooLong {
+            name: name.to_string(),
+            length: name.len(),
+            limit: Command::MAX_NAME_BYTES,
+        });
+    }
+    Ok(())
+}
+
+/// Runs a client's sessions on the current tokio runtime, until it was asked to leave or `asks` is
+/// closed.
+pub(super) async fn drive(
+    config: &ClientConfig,
+    load: Option<Load>,
+    gate: Gate,
+    asks: mpsc::UnboundedReceiver<Ask>,
+    news: Box<dyn FnMut(News) + Send>,
+) {
+    let (inputs, arriving) = mpsc::channel(INPUTS);
+    let connections = Connections::new(config.cluster, gate, config.balancer, inputs);
+    let count = load.as_ref().map_or(1, |load| load.sessions.max(1));
+    let sessions = (0..count)
+        .map(|number| {
+            let first = config.client.filter(|_| number == 0);
+            let client = first.unwrap_or_else(|| ClientId(rand::random()));
+            let session = Config {
+                client,
+                name: config.name.clone(),
+                // One listener hears for all.
+                seen: (number == 0).then_some(0),
+                seed: client.0,
+                timing: Timing::default(),
+            };
+            (client, Session::new(session, Duration::ZERO))
+        })
+        .collect();
+    let mut host = Host::new(config.name.clone(), sessions, connections, news);
+    if let Some(load) = load {
+        host.generate(Generator::new(load, Duration::ZERO));
+    }
+    host.run(asks, arriving).await;
+}
+
+/// A client that a program speaks through, on a thread of its own.
+pub struct Client {
+    asks: mpsc::UnboundedSender<Ask>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Client {
+    /// Starts the client; `news` is called from its thread.
+    ///
+    /// # Errors
+    /// If the name is too long or the system has no thread left.
+    pub fn start(
+        config: ClientConfig,
+        news: impl FnMut(News) + Send + 'static,
+    ) -> Result<Client, NodeError> {
+        check_name(&config.name)?;
+        let (asks, asked) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(NodeError::Start)?;
+        let gate = super::links::open_gate(&config.name, &config.dir, Reporter);
+        let thread = std::thread::Builder::new()
+            .name("client".into())
+            .spawn(move || {
+                runtime.block_on(drive(&config, None, gate, asked, Box::new(news)));
+            })
+            .map_err(NodeError::Start)?;
+        Ok(Client {
+            asks,
+            thread: Some(thread),
+        })
+    }
+
+    /// Asks something of the session; ignored once it has ended.
+    pub fn ask(&self, ask: Ask) {
+        let _ = self.asks.send(ask);
+    }
+
+    /// Leaves, and waits until that is done.
+    pub fn leave(mut self) {
+        self.ask(Ask::Leave);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The client processes that a harness starts: scripted, or generating load.
+
+use std::io::BufRead;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{Ask, News, check_name, drive};
+use crate::client::{Happened, Load};
+use crate::drive::reporter::Reporter;
+use crate::drive::{ClientCommand, ClientConfig, ClientWork, NodeError, links};
+use crate::event::Event;
+use crate::ids::ClientId;
+use crate::value::Command;
+
+/// Runs a client process until its standard input ends, it is told to leave, or SIGTERM.
+pub fn run_client(config: ClientConfig) -> Result<(), NodeError> {
+    check_name(&config.name)?;
+    let reporter = Reporter;
+    let gate = links::open_gate(&config.name, &config.dir, reporter);
+    reporter.event(Event::Started {
+        pid: std::process::id(),
+        links: gate.generation(),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(NodeError::Start)?;
+    let load = match &config.work {
+        ClientWork::Scripted => None,
+        ClientWork::Load(load) => Some(Load {
+            sessions: load.sessions,
+            rate: load.rate,
+            bytes: load.bytes,
+            lasts: Duration::from_millis(load.lasts_ms),
+            seed: load.seed,
+        }),
+    };
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(NodeError::Start)?;
+        let mut links_changed = signal(SignalKind::user_defined1()).map_err(NodeError::Start)?;
+        let (asks, asked) = mpsc::unbounded_channel();
+        read_commands(asks, reporter);
+        let mut teller = Teller {
+            name: config.name.clone(),
+            reporter,
+            ready: false,
+        };
+        let news = Box::new(move |news| teller.tell(news));
+        let mut driven = std::pin::pin!(drive(&config, load, gate.clone(), asked, news));
+        loop {
+            tokio::select! {
+                () = &mut driven => break,
+                _ = terminate.recv() => break,
+                _ = links_changed.recv() => links::reload(&gate, &config.dir, reporter),
+            }
+        }
+        links::report_counts(&gate, reporter);
+        reporter.event(Event::Stopping {
+            reason: "asked to stop".into(),
+        });
+        Ok(())
+    })
+}
+
+/// Reads commands from standard input on a thread of its own, since such a read cannot be
+/// cancelled. The end of the input is the order to leave.
+fn read_commands(asks: mpsc::UnboundedSender<Ask>, reporter: Reporter) {
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if line.trim().is_empty() {
+                continue;
+            }
+            let ask = match serde_json::from_str(&line) {
+                Ok(ClientCommand::Say { text }) if text.len() > Command::MAX_TEXT_BYTES => {
+                    reporter.say(format_args!(
+                        "not sent: the text has {} bytes, at most {} are allowed",
+                        text.len(),
+                        Command::MAX_TEXT_BYTES
+                    ));
+                    continue;
+                }
+                Ok(ClientCommand::Say { text }) => Ask::Say(text),
+                Ok(ClientCommand::Read) => Ask::Read,
+                Ok(ClientCommand::Leave) => Ask::Leave,
+                Err(error) => {
+                    reporter.say(format_args!(
+                        "not a command: {error}; a command looks like {{\"say\":{{\"text\":\"hi\"}}}}"
+                    ));
+                    continue;
+                }
+            };
+            if asks.send(ask).is_err() {
+                return;
+            }
+        }
+        let _ = asks.send(Ask::Leave);
+    });
+}
+
+/// Turns news into lines of evidence.
+struct Teller {
+    name: String,
+    reporter: Reporter,
+    ready: bool,
+}
+
+impl Teller {
+    fn tell(&mut self, news: News) {
+        match news {
+            News::Said {
+                client,
+                seq,
+                at_ms,
+                text,
+            } => self.reporter.event(Event::Say {
+                client,
+                name: self.name.clone(),
+                seq,
+                at_ms,
+                text,
+            }),
+            News::ReadAsked { client, id } => {
+                self.reporter.event(Event::ReadAsked { client, id });
+            }
+            News::Happened { client, what } => self.happened(client, what),
+            News::LoadDone { said, acked } => {
+                self.reporter.event(Event::LoadDone { said, acked });
+            }
+            News::Who(_) | News::Ended => {}
+        }
+    }
+
+    fn happened(&mut self, client: ClientId, what: Happened) {
+        let event = match what {
+            Happened::Joined { server } => {
+                let joined = Event::Joined {
+                    client,
+                    name: self.name.clone(),
+                    server,
+                };
+                if !self.ready {
+                    self.ready = true;
+                    let address = String::new();
+                    self.reporter.events(vec![joined, Event::Ready { address }]);
+                    return;
+                }
+                joined
+            }
+            Happened::Rerouting { from, reason } => Event::Rerouting {
+                client,
+                from,
+                reason,
+            },
+            Happened::Majority(majority) => Event::ToldMajority { client, majority },
+            Happened::Acked {
+                seq,
+                index,
+                slot,
+                server,
+            } => Event::Acked {
+                client,
+                seq,
+                index,
+                slot,
+                server,
+            },
+            Happened::Delivered { index, command } => Event::Delivered {
+                client,
+                index,
+                from: command.client,
+                seq: command.seq,
+                digest: crc32c::crc32c(command.text.as_bytes()),
+            },
+            Happened::ReadDone { id, length, server } => Event::ReadDone {
+                client,
+                id,
+                length,
+                server,
+            },
+            Happened::NotReady {
+                registered,
+                servers,
+            } => {
+                self.reporter.say(format_args!(
+                    "not ready: {registered} of {servers} servers registered"
+                ));
+                return;
+            }
+            Happened::Page { .. } => return,
+        };
+        self.reporter.event(event);
+    }
+}

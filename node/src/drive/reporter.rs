@@ -1,0 +1,50 @@
+//! Evidence and words: events as JSON lines on standard output, sentences on standard error.
+
+use std::io::Write;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::event::{Event, NodeEvent};
+
+/// Writes a node's events. Each call is one unbuffered write, so what it returned from is out of
+/// the process and survives SIGKILL.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reporter;
+
+impl Reporter {
+    pub fn event(self, event: Event) {
+        self.events(vec![event]);
+    }
+
+    /// Writes events in order, all with the same time.
+    pub fn events(self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let at_us = monotonic_us();
+        let mut lines = Vec::new();
+        for event in events {
+            let line = NodeEvent { at_us, event };
+            if serde_json::to_writer(&mut lines, &line).is_ok() {
+                lines.push(b'\n');
+            }
+        }
+        let mut stdout = std::io::stdout().lock();
+        // With nobody reading any more there is nobody to tell.
+        let _ = stdout.write_all(&lines).and_then(|()| stdout.flush());
+    }
+
+    /// Says something to the people who read the node's log.
+    pub fn say(self, words: impl std::fmt::Display) {
+        let since_boot = Duration::from_micros(monotonic_us());
+        let _ = writeln!(std::io::stderr(), "{:.6} {words}", since_boot.as_secs_f64());
+    }
+}
+
+/// The machine's monotonic clock, which all its processes share, in microseconds.
+pub fn monotonic_us() -> u64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map(|time| Duration::from(time).as_micros() as u64)
+        .unwrap_or(0)
+}

@@ -1,0 +1,549 @@
+//! A server process: the [`Server`] state machine between its sockets and its disk.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::disk::{self, Write, Written};
+use super::gate::Gate;
+use super::net::{self, Outbox};
+use super::real_disk::RealDisk;
+use super::reporter::Reporter;
+use super::{NodeError, ServerConfig, links};
+use crate::event::Event;
+use crate::ids::{ConnId, ServerId};
+use crate::log::{Identity, Log, Opened};
+use crate::server::{Output, Server, Start};
+use crate::wire::frame;
+use crate::wire::{
+    BalancerAnswer, BalancerMessage, ClientMessage, Hello, PeerMessage, Role, ServerMessage,
+    Welcome,
+};
+
+/// Inputs that may wait for the state machine; more hold their connections back.
+const INPUTS: usize = 8192;
+
+/// Inputs taken before their effects are carried out together.
+const GATHER: usize = 512;
+
+/// Messages that may wait for one peer or one client connection.
+const OUTBOX: usize = 8192;
+
+/// The pause between two attempts to reach a peer or the balancer.
+const REDIAL: Duration = Duration::from_millis(50);
+
+/// A server that the balancer has never accepted gives up after being refused for so long.
+const REFUSED_LIMIT: Duration = Duration::from_secs(3);
+
+/// What reaches the state machine.
+enum Input {
+    Peer {
+        from: ServerId,
+        incarnation: u64,
+        message: PeerMessage,
+    },
+    ClientOpen {
+        conn: ConnId,
+        outbox: Outbox<ServerMessage>,
+    },
+    Client {
+        conn: ConnId,
+        message: ClientMessage,
+    },
+    ClientClosed {
+        conn: ConnId,
+    },
+    Balancer(BalancerAnswer),
+    Written(Written),
+    Fatal(String),
+}
+
+/// What the tasks of a server share.
+#[derive(Clone)]
+struct Shared {
+    config: Arc<ServerConfig>,
+    incarnation: u64,
+    gate: Gate,
+    reporter: Reporter,
+    inputs: mpsc::Sender<Input>,
+}
+
+/// Runs a server until SIGTERM (drains, hands leadership over, returns) or a failure.
+pub fn run_server(config: ServerConfig) -> Result<(), NodeError> {
+    let reporter = Reporter;
+    let gate = links::open_gate(&config.server.to_string(), &config.dir, reporter);
+    reporter.event(Event::Started {
+        pid: std::process::id(),
+        links: gate.generation(),
+    });
+    let opened = open_log(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(NodeError::Start)?;
+    runtime.block_on(serve(config, opened, gate, reporter))
+}
+
+fn open_log(config: &ServerConfig) -> Result<Opened, NodeError> {
+    let disk = RealDisk::open(&config.dir.join("log"))?;
+    let identity = Identity {
+        cluster: config.cluster,
+        server: config.server,
+        servers: config.members.len() as u16,
+    };
+    Ok(Log::open(Arc::new(disk), identity, rand::random())?)
+}
+
+async fn serve(
+    config: ServerConfig,
+    opened: Opened,
+    gate: Gate,
+    reporter: Reporter,
+) -> Result<(), NodeError> {
+    let started = Instant::now();
+    let me = config.server;
+    let address = own_address(&config)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| NodeError::Listen { address, source })?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(NodeError::Start)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(NodeError::Start)?;
+    let mut links_changed = signal(SignalKind::user_defined1()).map_err(NodeError::Start)?;
+
+    let recovered = opened.recovered;
+    reporter.event(Event::Recovered {
+        promised: recovered.promised,
+        accepted: recovered.accepted.len() as u64,
+        chosen: recovered.chosen,
+        incarnation: recovered.incarnation,
+    });
+    if recovered.cut_bytes > 0 {
+        reporter.say(format_args!(
+            "cut {} bytes of an unfinished write off the end of the log",
+            recovered.cut_bytes
+        ));
+    }
+    let dir = config.dir.clone();
+    let incarnation = recovered.incarnation;
+    let mut server = Server::new(
+        Start {
+            me,
+            servers: config.members.len() as u16,
+            address: address.to_string(),
+            first_leader: config.first_leader,
+            seed: config.seed,
+            recovered,
+            history: opened.history,
+        },
+        Duration::ZERO,
+    )?;
+
+    let (inputs, mut arriving) = mpsc::channel(INPUTS);
+    let (written, failed) = (inputs.clone(), inputs.clone());
+    let log = disk::start(
+        opened.writer,
+        move |done| drop(written.blocking_send(Input::Written(done))),
+        move |error| drop(failed.blocking_send(Input::Fatal(error))),
+    )
+    .map_err(NodeError::Start)?;
+
+    let shared = Shared {
+        config: Arc::new(config),
+        incarnation,
+        gate: gate.clone(),
+        reporter,
+        inputs,
+    };
+    let mut world = World {
+        reporter,
+        gate: gate.clone(),
+        log,
+        peers: BTreeMap::new(),
+        clients: BTreeMap::new(),
+        balancer: spawn_balancer(&shared),
+        registration: Registration::default(),
+    };
+    for &(peer, address) in &shared.config.members {
+        if peer != me {
+            world.peers.insert(peer, spawn_peer(&shared, peer, address));
+        }
+    }
+    tokio::spawn(accept(shared.clone(), listener));
+    reporter.event(Event::Ready {
+        address: address.to_string(),
+    });
+
+    loop {
+        let wake = started + server.next_tick();
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => server.drain(started.elapsed()),
+            _ = interrupt.recv() => server.drain(started.elapsed()),
+            _ = links_changed.recv() => links::reload(&gate, &dir, reporter),
+            Some(input) = arriving.recv() => {
+                let now = started.elapsed();
+                world.take(&mut server, now, input)?;
+                for _ in 0..GATHER {
+                    let Ok(input) = arriving.try_recv() else { break };
+                    world.take(&mut server, now, input)?;
+                }
+            }
+            () = tokio::time::sleep_until(wake) => {}
+        }
+        let now = started.elapsed();
+        if now >= server.next_tick() {
+            server.tick(now);
+        }
+        let output = server.take_output(now)?;
+        world.carry_out(output)?;
+        if server.drained(now) {
+            links::report_counts(&gate, reporter);
+            reporter.event(Event::Stopping {
+                reason: "asked to stop".into(),
+            });
+            // Lets the last frames leave.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            return Ok(());
+        }
+    }
+}
+
+fn own_address(config: &ServerConfig) -> Result<SocketAddr, NodeError> {
+    config
+        .members
+        .iter()
+        .find(|(server, _)| *server == config.server)
+        .map(|&(_, address)| address)
+        .ok_or_else(|| NodeError::NotAMember {
+            server: config.server,
+            members: config.members.iter().map(|(server, _)| *server).collect(),
+        })
+}
+
+/// The world as the state machine's outputs reach it.
+struct World {
+    reporter: Reporter,
+    gate: Gate,
+    log: std::sync::mpsc::Sender<Write>,
+    peers: BTreeMap<ServerId, Outbox<PeerMessage>>,
+    clients: BTreeMap<ConnId, Outbox<ServerMessage>>,
+    balancer: Outbox<BalancerMessage>,
+    registration: Registration,
+}
+
+/// How the balancer takes this server.
+#[derive(Default)]
+struct Registration {
+    accepted: bool,
+    refused_since: Option<Duration>,
+}
+
+impl Registration {
+    /// Notes an answer. A server that was never accepted gives up after a while: it is a stranger,
+    /// or another server runs under its id.
+    fn note(
+        &mut self,
+        now: Duration,
+        answer: &BalancerAnswer,
+        reporter: Reporter,
+    ) -> Result<(), NodeError> {
+        let BalancerAnswer::Refused { reason } = answer else {
+            self.accepted = true;
+            self.refused_since = None;
+            return Ok(());
+        };
+        if self.refused_since.is_none() {
+            reporter.say(format_args!("refused by the balancer: {reason}"));
+            reporter.event(Event::Refused {
+                peer: "balancer".into(),
+                reason: reason.clone(),
+            });
+        }
+        let since = *self.refused_since.get_or_insert(now);
+        if !self.accepted && now.saturating_sub(since) >= REFUSED_LIMIT {
+            return Err(NodeError::RefusedByBalancer(reason.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    fn take(&mut self, server: &mut Server, now: Duration, input: Input) -> Result<(), NodeError> {
+        match input {
+            Input::Peer {
+                from,
+                incarnation,
+                message,
+            } => server.peer(now, from, incarnation, message),
+            Input::ClientOpen { conn, outbox } => {
+                self.clients.insert(conn, outbox);
+            }
+            Input::Client { conn, message } => server.client(now, conn, message)?,
+            Input::ClientClosed { conn } => {
+                self.clients.remove(&conn);
+                server.closed(conn);
+            }
+            Input::Balancer(answer) => {
+                self.registration.note(now, &answer, self.reporter)?;
+                server.balancer(&answer);
+            }
+            Input::Written(written) => server.persisted(now, written.number, &written.located),
+            Input::Fatal(error) => return Err(NodeError::Disk(error)),
+        }
+        Ok(())
+    }
+
+    /// Evidence first, then the disk, then the network.
+    fn carry_out(&mut self, output: Output) -> Result<(), NodeError> {
+        self.reporter.events(output.events);
+        if !output.persist.is_empty() {
+            self.log
+                .send(Write {
+                    number: output.write,
+                    records: output.persist,
+                })
+                .map_err(|_| NodeError::Disk("the log's thread ended".into()))?;
+        }
+        for (to, message) in output.to_peers {
+            if let Some(outbox) = self.peers.get(&to) {
+                outbox.send(message);
+            }
+        }
+        for (conn, mut message) in output.to_clients {
+            if let ServerMessage::Status(status) = &mut message {
+                status.links = self.gate.generation();
+                status.link_counts = self.gate.counts();
+            }
+            if let Some(outbox) = self.clients.get(&conn) {
+                outbox.send(message);
+            }
+        }
+        for message in output.to_balancer {
+            self.balancer.send(message);
+        }
+        Ok(())
+    }
+}
+
+fn hello(shared: &Shared) -> Hello {
+    Hello {
+        cluster: shared.config.cluster,
+        node: shared.gate.me().to_string(),
+        role: Role::Server {
+            server: shared.config.server,
+            incarnation: shared.incarnation,
+        },
+    }
+}
+
+/// Keeps a connection to a peer, for sending.
+fn spawn_peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<PeerMessage> {
+    let (outbox, mut queue) = Outbox::new(&peer.to_string(), &shared.gate, OUTBOX);
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        let name = peer.to_string();
+        let mut complaint = Complaint::default();
+        loop {
+            match net::dial(address, &name, &hello(&shared), &shared.gate).await {
+                Ok(mut connection) => {
+                    complaint = Complaint::default();
+                    // What queued while there was no connection is stale.
+                    while queue.try_recv().is_ok() {}
+                    // The peer says nothing on this connection; the end of it is the news.
+                    let silence = connection
+                        .reader
+                        .next::<Welcome>(frame::HANDSHAKE_LIMIT_BYTES);
+                    tokio::select! {
+                        _ = net::write_all(&mut queue, &mut connection.writer) => {}
+                        _ = silence => {}
+                    }
+                }
+                Err(error) => complaint.about(&shared.reporter, &name, &error),
+            }
+            tokio::time::sleep(REDIAL).await;
+        }
+    });
+    outbox
+}
+
+/// Keeps a connection to the balancer.
+fn spawn_balancer(shared: &Shared) -> Outbox<BalancerMessage> {
+    let (outbox, mut queue) = Outbox::new("balancer", &shared.gate, OUTBOX);
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        loop {
+            match net::dial(
+                shared.config.balancer,
+                "balancer",
+                &hello(&shared),
+                &shared.gate,
+            )
+            .await
+            {
+                Ok(mut connection) => {
+                    while queue.try_recv().is_ok() {}
+                    let read = net::read_all(
+                        &mut connection.reader,
+                        frame::CLIENT_LIMIT_BYTES,
+                        "balancer",
+                        &shared.gate,
+                        &shared.inputs,
+                        Input::Balancer,
+                    );
+                    tokio::select! {
+                        _ = net::write_all(&mut queue, &mut connection.writer) => {}
+                        _ = read => {}
+                    }
+                }
+                Err(net::NetError::Refused { reason, .. }) => {
+                    let refused = BalancerAnswer::Refused { reason };
+                    drop(shared.inputs.send(Input::Balancer(refused)).await);
+                }
+                // Down or cut off: it may come back, and a running chat does not need it.
+                Err(_) => {}
+            }
+            tokio::time::sleep(REDIAL).await;
+        }
+    });
+    outbox
+}
+
+/// Reports a refusal once, not at every attempt.
+#[derive(Default)]
+struct Complaint {
+    last: Option<String>,
+}
+
+impl Complaint {
+    fn about(&mut self, reporter: &Reporter, peer: &str, error: &net::NetError) {
+        let net::NetError::Refused { reason, .. } = error else {
+            return;
+        };
+        if self.last.as_ref() != Some(reason) {
+            self.last = Some(reason.clone());
+            reporter.say(format_args!("refused by {peer}: {reason}"));
+            reporter.event(Event::Refused {
+                peer: peer.to_string(),
+                reason: reason.clone(),
+            });
+        }
+    }
+}
+
+/// Takes connections from peers, clients and observers.
+async fn accept(shared: Shared, listener: TcpListener) {
+    let mut last = 0;
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                last += 1;
+                tokio::spawn(take_connection(shared.clone(), stream, from, ConnId(last)));
+            }
+            // Out of descriptors, most likely: others go on, and this one may come again.
+            Err(_) => tokio::time::sleep(REDIAL).await,
+        }
+    }
+}
+
+async fn take_connection(shared: Shared, stream: TcpStream, from: SocketAddr, conn: ConnId) {
+    let judged = net::greet(stream, &shared.gate, |hello| judge(&shared, hello)).await;
+    let (connection, hello) = match judged {
+        Ok(taken) => taken,
+        Err(error) => return net::note_bad_start(shared.reporter, from, &error),
+    };
+    match hello.role {
+        Role::Server {
+            server,
+            incarnation,
+        } => serve_peer(shared, connection, server, incarnation).await,
+        Role::Client | Role::Observer => serve_client(shared, connection, hello.node, conn).await,
+    }
+}
+
+fn judge(shared: &Shared, hello: &Hello) -> Welcome {
+    let me = shared.gate.me();
+    if hello.cluster != shared.config.cluster {
+        return Welcome::Refused {
+            reason: format!(
+                "{me} belongs to cluster {:016x}, and {} to cluster {:016x}",
+                shared.config.cluster, hello.node, hello.cluster
+            ),
+        };
+    }
+    if let Role::Server { server, .. } = hello.role
+        && !shared.config.members.iter().any(|(id, _)| *id == server)
+    {
+        return Welcome::Refused {
+            reason: format!(
+                "{server} is not a server of this cluster, which has s1 to s{}",
+                shared.config.members.len()
+            ),
+        };
+    }
+    Welcome::Accepted {
+        node: me.to_string(),
+    }
+}
+
+async fn serve_peer(
+    shared: Shared,
+    mut connection: net::Connection,
+    from: ServerId,
+    incarnation: u64,
+) {
+    let name = from.to_string();
+    let wrap = |message| Input::Peer {
+        from,
+        incarnation,
+        message,
+    };
+    let end = net::read_all(
+        &mut connection.reader,
+        frame::PEER_LIMIT_BYTES,
+        &name,
+        &shared.gate,
+        &shared.inputs,
+        wrap,
+    )
+    .await;
+    if let net::NetError::Frame(error) = end {
+        shared
+            .reporter
+            .say(format_args!("closed the connection from {name}: {error}"));
+    }
+}
+
+async fn serve_client(shared: Shared, mut connection: net::Connection, name: String, conn: ConnId) {
+    let (outbox, mut queue) = Outbox::new(&name, &shared.gate, OUTBOX);
+    if shared
+        .inputs
+        .send(Input::ClientOpen { conn, outbox })
+        .await
+        .is_err()
+    {
+        return;
+    }
+    let read = net::read_all(
+        &mut connection.reader,
+        frame::CLIENT_LIMIT_BYTES,
+        &name,
+        &shared.gate,
+        &shared.inputs,
+        |message| Input::Client { conn, message },
+    );
+    tokio::select! {
+        _ = net::write_all(&mut queue, &mut connection.writer) => {}
+        end = read => {
+            if let net::NetError::Frame(error) = end {
+                shared.reporter.say(format_args!("closed the connection from {name}: {error}"));
+            }
+        }
+    }
+    drop(shared.inputs.send(Input::ClientClosed { conn }).await);
+}

@@ -1,0 +1,279 @@
+//! Who may vote: the members remember each other's incarnation from the first formation on.
+//!
+//! A server whose disk was emptied or exchanged has forgotten what it promised. Were it to vote, a
+//! majority could be made of servers of which one has no memory, and a chosen value be lost. So a
+//! server votes only once *every* peer has its incarnation on disk. A peer that remembers another
+//! incarnation never confirms the new one, and one such peer is enough: the server whose place was
+//! taken over had been confirmed by all of them before it first voted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::ServerId;
+use crate::log::{Member, Record};
+use crate::wire::PeerMessage;
+
+/// The formation of the cluster, as one server knows it.
+#[derive(Debug)]
+pub struct Membership {
+    me: ServerId,
+    incarnation: u64,
+    peers: Vec<ServerId>,
+    /// The peers' incarnations, on disk or on their way there.
+    known: BTreeMap<ServerId, u64>,
+    /// Peers that have this server's incarnation on disk.
+    confirmed_by: BTreeSet<ServerId>,
+    standing: Standing,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// Waits until every peer confirmed it.
+    Forming,
+    /// All confirmed; the record of it is on its way to the disk.
+    Confirmed,
+    Voting,
+    /// A peer remembers another incarnation under this id.
+    Stranger,
+}
+
+/// What came of a message.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub persist: Option<Record>,
+    /// May leave once everything that was persisted so far is durable.
+    pub reply_after_persist: Option<PeerMessage>,
+    /// Set once, when this server finds out that it must never vote: the reason.
+    pub barred: Option<String>,
+}
+
+impl Membership {
+    /// `members` and `formed` are what the disk says; both empty in a new directory.
+    pub fn new(
+        me: ServerId,
+        servers: u16,
+        incarnation: u64,
+        members: &[Member],
+        formed: bool,
+    ) -> Membership {
+        Membership {
+            me,
+            incarnation,
+            peers: (1..=servers)
+                .map(ServerId)
+                .filter(|&server| server != me)
+                .collect(),
+            known: members
+                .iter()
+                .map(|member| (member.server, member.incarnation))
+                .collect(),
+            confirmed_by: BTreeSet::new(),
+            standing: if formed {
+                Standing::Voting
+            } else {
+                Standing::Forming
+            },
+        }
+    }
+
+    pub fn votes(&self) -> bool {
+        self.standing == Standing::Voting
+    }
+
+    /// Whether votes from this incarnation of a peer count.
+    pub fn trusts(&self, peer: ServerId, incarnation: u64) -> bool {
+        self.known.get(&peer) == Some(&incarnation)
+    }
+
+    /// Introductions to send now; to be repeated while there are any.
+    pub fn introductions(&self) -> Vec<(ServerId, PeerMessage)> {
+        if self.standing != Standing::Forming {
+            return Vec::new();
+        }
+        self.peers
+            .iter()
+            .filter(|peer| !self.confirmed_by.contains(peer))
+            .map(|&peer| {
+                let incarnation = self.incarnation;
+                (peer, PeerMessage::Introduce { incarnation })
+            })
+            .collect()
+    }
+
+    /// A peer asks to be remembered.
+    pub fn introduced(&mut self, peer: ServerId, incarnation: u64) -> Outcome {
+        let mut outcome = Outcome::default();
+        match self.known.get(&peer) {
+            Some(&remembered) if remembered != incarnation => {
+                outcome.reply_after_persist = Some(PeerMessage::Stranger { remembered });
+                return outcome;
+            }
+            Some(_) => {}
+            None => {
+                self.known.insert(peer, incarnation);
+                outcome.persist = Some(Record::Member(Member {
+                    server: peer,
+                    incarnation,
+                }));
+            }
+        }
+        outcome.reply_after_persist = Some(PeerMessage::Remembered { you: incarnation });
+        outcome
+    }
+
+    /// A peer has the incarnation `you` on disk.
+    pub fn remembered(&mut self, peer: ServerId, you: u64) -> Outcome {
+        if you == self.incarnation {
+            self.confirmed_by.insert(peer);
+        }
+        self.form_if_complete()
+    }
+
+    /// A peer remembers another incarnation under this server's id.
+    pub fn stranger(&mut self, peer: ServerId, remembered: u64) -> Outcome {
+        if remembered == self.incarnation || self.standing == Standing::Stranger {
+            return Outcome::default();
+        }
+        self.standing = Standing::Stranger;
+        Outcome {
+            barred: Some(format!(
+                "{peer} remembers {me} with the disk {remembered:016x}, and this one is {mine:016x}: \
+                 what {me} promised is lost with the old disk, so it learns from its peers and does \
+                 not vote",
+                me = self.me,
+                mine = self.incarnation,
+            )),
+            ..Outcome::default()
+        }
+    }
+
+    /// All peers confirmed and all are known: the server may vote once that is on disk. Called
+    /// after every message, and once at the start for a cluster of one.
+    pub fn form_if_complete(&mut self) -> Outcome {
+        let complete = self.standing == Standing::Forming
+            && self
+                .peers
+                .iter()
+                .all(|peer| self.confirmed_by.contains(peer) && self.known.contains_key(peer));
+        if !complete {
+            return Outcome::default();
+        }
+        self.standing = Standing::Confirmed;
+        Outcome {
+            persist: Some(Record::Formed),
+            ..Outcome::default()
+        }
+    }
+
+    /// The record of the formation is durable. True when the server votes from now on.
+    pub fn formed_on_disk(&mut self) -> bool {
+        if self.standing == Standing::Confirmed {
+            self.standing = Standing::Voting;
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S1: ServerId = ServerId(1);
+    const S2: ServerId = ServerId(2);
+    const S3: ServerId = ServerId(3);
+
+    fn new_server() -> Membership {
+        Membership::new(S1, 3, 11, &[], false)
+    }
+
+    fn member(server: ServerId, incarnation: u64) -> Record {
+        Record::Member(Member {
+            server,
+            incarnation,
+        })
+    }
+
+    #[test]
+    fn votes_only_once_every_peer_confirmed_it_and_that_is_on_disk() {
+        let mut membership = new_server();
+        assert_eq!(membership.introductions().len(), 2);
+        let outcome = membership.introduced(S2, 22);
+        assert_eq!(outcome.persist, Some(member(S2, 22)));
+        assert_eq!(
+            outcome.reply_after_persist,
+            Some(PeerMessage::Remembered { you: 22 })
+        );
+        membership.introduced(S3, 33);
+        assert_eq!(membership.remembered(S2, 11), Outcome::default());
+        assert_eq!(
+            membership.introductions(),
+            [(S3, PeerMessage::Introduce { incarnation: 11 })]
+        );
+        let outcome = membership.remembered(S3, 11);
+        assert_eq!(outcome.persist, Some(Record::Formed));
+        assert!(!membership.votes());
+        assert!(membership.formed_on_disk());
+        assert!(membership.votes());
+    }
+
+    #[test]
+    fn a_confirmation_of_another_incarnation_does_not_count() {
+        let mut membership = new_server();
+        membership.introduced(S2, 22);
+        membership.introduced(S3, 33);
+        membership.remembered(S2, 11);
+        assert_eq!(membership.remembered(S3, 99), Outcome::default());
+        assert!(!membership.formed_on_disk());
+    }
+
+    #[test]
+    fn an_introduction_is_answered_again_but_written_once() {
+        let mut membership = new_server();
+        membership.introduced(S2, 22);
+        let again = membership.introduced(S2, 22);
+        assert_eq!(again.persist, None);
+        assert_eq!(
+            again.reply_after_persist,
+            Some(PeerMessage::Remembered { you: 22 })
+        );
+    }
+
+    #[test]
+    fn a_wiped_server_is_a_stranger_and_never_votes() {
+        let remembers = [
+            Member {
+                server: S2,
+                incarnation: 22,
+            },
+            Member {
+                server: S3,
+                incarnation: 33,
+            },
+        ];
+        let mut veteran = Membership::new(S1, 3, 11, &remembers, true);
+        let outcome = veteran.introduced(S3, 34);
+        assert_eq!(
+            outcome.reply_after_persist,
+            Some(PeerMessage::Stranger { remembered: 33 })
+        );
+        assert!(veteran.trusts(S3, 33));
+        assert!(!veteran.trusts(S3, 34));
+
+        let mut wiped = Membership::new(S3, 3, 34, &[], false);
+        wiped.introduced(S1, 11);
+        wiped.introduced(S2, 22);
+        wiped.remembered(S2, 34);
+        let outcome = wiped.stranger(S1, 33);
+        assert!(outcome.barred.is_some());
+        assert_eq!(wiped.remembered(S1, 34), Outcome::default());
+        assert!(!wiped.votes());
+        assert!(wiped.introductions().is_empty());
+    }
+
+    #[test]
+    fn a_cluster_of_one_forms_by_itself() {
+        let mut membership = Membership::new(S1, 1, 11, &[], false);
+        assert_eq!(membership.form_if_complete().persist, Some(Record::Formed));
+        assert_eq!(membership.form_if_complete(), Outcome::default());
+    }
+}
