@@ -3,94 +3,16 @@
 
 mod support;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use paxosctl::interrupt::Interrupt;
-use paxosctl::ports::Wishes;
-use paxosctl::real::{ClusterSpec, RealTarget, StartError};
-use paxosctl::runtime::Runtime;
 use paxosctl_chaos::plan::Load;
-use paxosctl_chaos::target::{Action, Change, LogSource, Observation, Op, Target};
+use paxosctl_chaos::target::{Action, Change, Observation, Op, Target};
 use paxosctl_node::event::Event;
 use paxosctl_node::link::{Rule, Side, What};
-use support::{DEADLINE, Place, wait_until};
-
-fn spec(place: &Place) -> ClusterSpec {
-    ClusterSpec {
-        servers: 3,
-        first_leader: None,
-        clients: vec!["ann".into()],
-        wishes: Wishes::default(),
-        dir: place.path().join("nodes"),
-        cluster: 0xc1,
-        seed: 1,
-    }
-}
-
-fn start_with(spec: ClusterSpec) -> Result<RealTarget, StartError> {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/support/fake_node.sh");
-    RealTarget::start(spec, Runtime::of_program(script), Interrupt::default())
-}
-
-fn start(place: &Place) -> RealTarget {
-    start_with(spec(place)).expect("the cluster comes up")
-}
-
-fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| name.to_string()).collect()
-}
-
-fn apply(target: &mut RealTarget, action: Action) -> Vec<Change> {
-    target
-        .apply(&action)
-        .expect("the action is carried out")
-        .changes
-}
-
-fn nothing(node: &str, reason: &str) -> Change {
-    Change::Nothing {
-        node: node.into(),
-        reason: reason.into(),
-    }
-}
-
-fn pid_of(target: &RealTarget, name: &str) -> u32 {
-    target
-        .processes()
-        .find(|(spec, _, _)| spec.name == name)
-        .map(|(_, _, process)| process.pid())
-        .expect("such a node")
-}
-
-/// What was observed and not yet looked at.
-#[derive(Default)]
-struct Observed(VecDeque<Observation>);
-
-impl Observed {
-    /// Looks at one observation after the other until one is an answer.
-    #[track_caller]
-    fn next<T>(
-        &mut self,
-        target: &mut RealTarget,
-        mut answer: impl FnMut(Observation) -> Option<T>,
-    ) -> T {
-        let deadline = target.now() + DEADLINE;
-        loop {
-            while let Some(observation) = self.0.pop_front() {
-                if let Some(answer) = answer(observation) {
-                    return answer;
-                }
-            }
-            assert!(target.now() < deadline, "it was never observed");
-            self.0.extend(target.poll(deadline));
-        }
-    }
-}
+use support::fake::{Observed, apply, names, nothing, pid_of, start};
+use support::{Place, wait_until};
 
 #[test]
 fn a_cluster_starts_and_goes_without_a_trace() {
@@ -115,15 +37,6 @@ fn a_cluster_starts_and_goes_without_a_trace() {
         },
     );
     drop(target);
-    assert_eq!(place.processes(), Vec::<u32>::new());
-}
-
-#[test]
-fn a_node_that_will_not_stop_is_killed() {
-    let place = Place::new();
-    place.file("nodes/deaf-s3", "");
-    let mut target = start(&place);
-    target.tear_down().expect("everything ended");
     assert_eq!(place.processes(), Vec::<u32>::new());
 }
 
@@ -317,34 +230,6 @@ fn link_tables_reach_everybody_now_or_later() {
 }
 
 #[test]
-fn an_unasked_end_is_told_with_the_last_words() {
-    let place = Place::new();
-    let mut target = start(&place);
-    let mut observed = Observed::default();
-    let pid = pid_of(&target, "s2");
-    fs::write(
-        place.path().join("nodes/s2/stderr.log"),
-        "first\nlast words\n",
-    )
-    .expect("written");
-    killpg(Pid::from_raw(pid as i32), Signal::SIGKILL).expect("killed");
-    let died = observed.next(&mut target, |observation| match observation {
-        Observation::Died {
-            node,
-            status,
-            last_lines,
-        } => Some((node, status, last_lines)),
-        _ => None,
-    });
-    let expected = (
-        "s2".to_string(),
-        "signal 9".to_string(),
-        names(&["first", "last words"]),
-    );
-    assert_eq!(died, expected);
-}
-
-#[test]
 fn clients_are_told_what_to_do_and_leave_in_order() {
     let place = Place::new();
     let mut target = start(&place);
@@ -423,95 +308,4 @@ fn clients_are_told_what_to_do_and_leave_in_order() {
     // Who left takes no link table any more.
     let nodes = apply(&mut target, Action::Links { rules: Vec::new() }).len();
     assert_eq!(nodes, 5);
-}
-
-#[test]
-fn a_node_that_fails_at_the_start_is_named_with_its_words() {
-    let place = Place::new();
-    place.file("nodes/fail-s2", "");
-    let error = start_with(spec(&place)).expect_err("s2 fails").to_string();
-    assert!(
-        error.starts_with("s2 ended before it was ready (exit 3)"),
-        "{error}"
-    );
-    assert!(error.contains("cannot listen: no such luck"), "{error}");
-    assert_eq!(place.processes(), Vec::<u32>::new());
-}
-
-#[test]
-fn a_restart_that_fails_changes_nothing_and_is_told() {
-    let place = Place::new();
-    let mut target = start(&place);
-    apply(
-        &mut target,
-        Action::Kill {
-            nodes: names(&["s2"]),
-        },
-    );
-    place.file("nodes/fail-s2", "");
-    assert_eq!(
-        apply(
-            &mut target,
-            Action::Start {
-                nodes: names(&["s2"])
-            }
-        ),
-        [nothing(
-            "s2",
-            "it ended before it was ready (exit 3): cannot listen: no such luck"
-        )]
-    );
-}
-
-#[test]
-fn logs_that_cannot_be_read_are_told_for_every_server() {
-    let place = Place::new();
-    let mut target = start(&place);
-    let mut observed = Observed::default();
-    apply(
-        &mut target,
-        Action::Kill {
-            nodes: names(&["s3"]),
-        },
-    );
-    target.submit(Op::ReadLogs);
-    let mut servers = Vec::new();
-    while servers.len() < 3 {
-        servers.push(observed.next(&mut target, |observation| match observation {
-            Observation::Log { server, log } => {
-                assert!(
-                    matches!(log.source, LogSource::Unreadable { .. }),
-                    "{log:?}"
-                );
-                Some(server.0)
-            }
-            _ => None,
-        }));
-    }
-    servers.sort_unstable();
-    assert_eq!(servers, [1, 2, 3]);
-}
-
-#[test]
-fn half_a_line_of_a_killed_node_spoils_nothing() {
-    let place = Place::new();
-    let mut target = start(&place);
-    apply(
-        &mut target,
-        Action::Kill {
-            nodes: names(&["s2"]),
-        },
-    );
-    let events = place.path().join("nodes/s2/events.jsonl");
-    let mut text = fs::read_to_string(&events).expect("events");
-    text.push_str("{\"at_us\":12,\"event\":\"acc");
-    fs::write(&events, text).expect("written");
-    let started = apply(
-        &mut target,
-        Action::Start {
-            nodes: names(&["s2"]),
-        },
-    );
-    assert!(matches!(started[0], Change::Started { .. }), "{started:?}");
-    assert!(target.failure().is_none());
 }

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod fake;
+
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};

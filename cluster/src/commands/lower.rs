@@ -18,7 +18,7 @@ use crate::state::{Clusters, home};
 pub enum Command {
     Run(RunRequest),
     Check(CheckRequest),
-    Up(UpRequest),
+    Up(Box<UpRequest>),
     Down(DownRequest),
     Ps(PsRequest),
     Logs(LogsRequest),
@@ -38,7 +38,7 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
     Ok(match typed.command {
         Typed::Run(run) => Command::Run(RunRequest::new(run, clusters)?),
         Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
-        Typed::Up(up) => Command::Up(UpRequest::new(up, clusters)?),
+        Typed::Up(up) => Command::Up(Box::new(UpRequest::new(up, clusters)?)),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
         Typed::Ps { cluster } => Command::Ps(PsRequest { cluster, clusters }),
         Typed::Logs(logs) => Command::Logs(LogsRequest {

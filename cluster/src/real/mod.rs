@@ -287,11 +287,14 @@ impl RealTarget {
 
     /// A client ends in an orderly way.
     fn leave(&mut self, client: &str) {
+        // Noted first: it may be gone the moment that it reads the command.
+        if let Some(node) = self.find(client)
+            && !node.is_down()
+        {
+            node.ending = Ending::InOrder;
+        }
         self.command(client, &ClientCommand::Leave);
         if let Some(node) = self.find(client) {
-            if !node.is_down() {
-                node.ending = Ending::InOrder;
-            }
             node.process.close_input();
         }
     }
