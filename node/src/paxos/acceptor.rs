@@ -85,12 +85,11 @@ impl Replica {
         }
         self.hear_leader(ballot);
         if slot <= self.learner.chosen {
-            // The value is chosen and durable here before the answer leaves, and a promise made
-            // from now on reports the slot as chosen, which tells a candidate more than the
-            // acceptance would. So the acceptance itself need not be written. Counting it is right:
-            // the acceptor promised nothing above `ballot`, so it might as well have accepted, and
-            // then agreement says that the leader proposes nothing but the chosen value here, or
-            // cannot get it chosen.
+            // The acceptance need not be written. The slot is chosen: a majority holds its value on
+            // disk in one ballot, where every later candidate finds it, whether this acceptor
+            // remembers or not. And counting it is right: the acceptor promised nothing above
+            // `ballot`, so it might as well have accepted, and then agreement says that this leader
+            // proposes the chosen value here or cannot get another one chosen.
             if ballot > self.acceptor.promised {
                 self.raise_promise(ballot);
                 self.outbox.persist(Record::Promised { ballot });

@@ -36,7 +36,6 @@ pub struct Audit {
 struct Durable {
     promised: Ballot,
     accepted: BTreeSet<(Slot, Ballot)>,
-    chosen: Slot,
 }
 
 impl Audit {
@@ -82,16 +81,14 @@ impl Audit {
             }
             Record::Learned { slot, value } => {
                 self.agrees(server, *slot, value);
-                durable_chosen(self.durable.entry(server).or_default(), *slot);
             }
-            Record::Chosen { upto } => durable_chosen(durable, *upto),
-            Record::Member(_) | Record::Formed | Record::Opened => {}
+            Record::Chosen { .. } | Record::Member(_) | Record::Formed | Record::Opened => {}
         }
     }
 
     /// A message leaves `from` for the network, in the given life of its process.
     pub fn left(&mut self, from: ServerId, life: u64, message: &Message) {
-        let durable = self.durable.entry(from).or_default().clone();
+        let durable = self.durable.entry(from).or_default();
         match message {
             Message::Prepare { ballot, .. } => {
                 assert_eq!(ballot.owner(), Some(from));
@@ -132,7 +129,7 @@ impl Audit {
             }
             Message::Accepted { ballot, slot } => {
                 assert!(
-                    durable.accepted.contains(&(*slot, *ballot)) || durable.chosen >= *slot,
+                    durable.accepted.contains(&(*slot, *ballot)) || self.chosen.contains_key(slot),
                     "{from} says it accepted slot {slot} in {ballot} before that is durable"
                 );
                 self.speaks(from, *ballot);
@@ -195,8 +192,4 @@ impl Audit {
             "read {id} at {server} sees {slot}, but {asked_at:?} was chosen before it was asked"
         );
     }
-}
-
-fn durable_chosen(durable: &mut Durable, slot: Slot) {
-    durable.chosen = durable.chosen.max(slot);
 }

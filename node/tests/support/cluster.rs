@@ -354,9 +354,10 @@ impl Cluster {
             for record in &persist {
                 self.note(format!("{server} writes {}", text::record(record)));
             }
-            for (to, message) in &send_after_persist {
+            let waits = !self.node(server).autosync;
+            for (to, message) in send_after_persist.iter().filter(|_| waits) {
                 let message = text::message(message);
-                self.note(format!("{server} will answer {to} {message}"));
+                self.note(format!("{server} holds back {message} to {to}"));
             }
         }
         let wrote = !persist.is_empty();
