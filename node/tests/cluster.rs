@@ -7,11 +7,11 @@ mod support;
 use std::time::Duration;
 
 use paxosctl_node::ids::{ClientId, ServerId};
-use paxosctl_node::paxos::{Limits, Replica};
+use paxosctl_node::paxos::{Limits, Replica, Timing};
 use paxosctl_node::value::Command;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::Cluster;
+use support::{Cluster, Envelope};
 
 const STEPS: usize = 2_000;
 const CLIENTS: u64 = 12;
@@ -22,9 +22,12 @@ struct Schedule {
     /// The last message that each client said.
     said: Vec<u64>,
     reads: u64,
+    /// Messages that come much later, from another time as it were.
+    late: Vec<Envelope>,
     /// How hard this run is on the cluster, so that seeds differ in kind.
     loss: f64,
     repeat: f64,
+    delay: f64,
     crash: f64,
     cut: f64,
 }
@@ -37,10 +40,21 @@ impl Schedule {
             window_slots: rng.random_range(1..=6),
             ..Limits::default()
         };
+        // Nervous clusters change their leader all the time, in the middle of everything.
+        let timing = if rng.random_bool(0.5) {
+            Timing {
+                heartbeat: Duration::from_millis(10),
+                election_min: Duration::from_millis(20),
+                election_max: Duration::from_millis(60),
+                retransmit: Duration::from_millis(30),
+            }
+        } else {
+            Timing::default()
+        };
         let first = rng
             .random_bool(0.3)
             .then(|| ServerId(rng.random_range(1..=servers)));
-        let mut cluster = Cluster::new(servers, first, seed, limits);
+        let mut cluster = Cluster::new(servers, first, seed, timing, limits);
         cluster.verbose = false;
         for server in cluster.servers() {
             cluster.set_autosync(server, rng.random_bool(0.3));
@@ -51,8 +65,10 @@ impl Schedule {
             cluster,
             said: vec![0; CLIENTS as usize],
             reads: 0,
+            late: Vec::new(),
             loss: pick(&mut rng, &[0.0, 0.02, 0.1, 0.3]),
             repeat: pick(&mut rng, &[0.0, 0.05, 0.3]),
+            delay: pick(&mut rng, &[0.0, 0.05, 0.2]),
             crash: pick(&mut rng, &[0.0, 0.002, 0.01]),
             cut: pick(&mut rng, &[0.0, 0.0, 0.005]),
             rng,
@@ -93,11 +109,12 @@ impl Schedule {
             }
             70..82 => self.cluster.sync(server),
             82..97 => self.say(server),
-            97 => {
+            97 => self.deliver_late(),
+            98 => {
                 self.reads += 1;
                 self.cluster.read(server, self.reads);
             }
-            98 if self.rng.random_bool(0.2) => {
+            _ if self.rng.random_bool(0.2) => {
                 self.cluster.hand_over(server);
             }
             _ if !self.cluster.alive(server) => self.cluster.restart(server),
@@ -126,7 +143,19 @@ impl Schedule {
         if self.rng.random_bool(self.repeat) {
             self.cluster.network.push(envelope.clone());
         }
+        if self.rng.random_bool(self.delay) {
+            self.late.push(envelope);
+            return;
+        }
         self.cluster.arrive(envelope);
+    }
+
+    fn deliver_late(&mut self) {
+        if !self.late.is_empty() {
+            let index = self.rng.random_range(0..self.late.len());
+            let envelope = self.late.swap_remove(index);
+            self.cluster.arrive(envelope);
+        }
     }
 
     /// A client says its next message, or repeats one, or skips one.

@@ -28,7 +28,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use paxosctl_node::ids::{ClientId, ServerId};
-use paxosctl_node::paxos::Limits;
+use paxosctl_node::paxos::{Limits, Timing};
 use paxosctl_node::value::Command;
 use support::{Cluster, text};
 
@@ -199,7 +199,13 @@ fn start(servers: &str, settings: &[&str]) -> Option<Cluster> {
             _ => return None,
         }
     }
-    Some(Cluster::new(servers.parse().ok()?, first, 7, limits))
+    Some(Cluster::new(
+        servers.parse().ok()?,
+        first,
+        7,
+        Timing::default(),
+        limits,
+    ))
 }
 
 fn campaign(cluster: &mut Cluster, server: ServerId) {

@@ -60,13 +60,19 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn new(servers: u16, first_leader: Option<ServerId>, seed: u64, limits: Limits) -> Cluster {
+    pub fn new(
+        servers: u16,
+        first_leader: Option<ServerId>,
+        seed: u64,
+        timing: Timing,
+        limits: Limits,
+    ) -> Cluster {
         let config = Config {
             me: ServerId(1),
             servers,
             first_leader,
             seed,
-            timing: Timing::default(),
+            timing,
             limits,
         };
         let mut cluster = Cluster {
