@@ -7,5 +7,4 @@ mod cluster;
 pub mod text;
 
 pub use audit::Audit;
-#[allow(unused_imports)]
 pub use cluster::{Cluster, Envelope};
