@@ -212,9 +212,7 @@ mod tests {
     }
 
     fn accepted() -> Welcome {
-        Welcome::Accepted {
-            node: "s1".into(),
-        }
+        Welcome::Accepted { node: "s1".into() }
     }
 
     #[test]

@@ -2,11 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use paxosctl_chaos::check;
-use paxosctl_chaos::history::{self, Line, Writer};
+use paxosctl_chaos::history::{Line, Writer};
 use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::report::{RunResult, Verdict};
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
