@@ -84,6 +84,7 @@ pub fn exit(result: Result<Outcome, Failure>) -> ExitCode {
                 Failure::Usage(text) if text.starts_with("error") => {
                     crate::output::note(text.trim_end());
                 }
+                Failure::Interrupted { .. } => crate::output::note("interrupted"),
                 other => crate::output::note(&format!("error: {other}")),
             }
             ExitCode::from(failure.code())

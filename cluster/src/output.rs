@@ -3,6 +3,8 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
+use comfy_table::{ContentArrangement, Table, presets};
+
 use crate::exit::Failure;
 
 /// Writes data to standard output.
@@ -57,6 +59,24 @@ pub fn width() -> u16 {
     terminal.or(asked).unwrap_or(100).clamp(40, 400)
 }
 
+/// Rows in columns under a header, without lines and without escapes, no wider than [`width`].
+pub fn columns(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width())
+        .force_no_tty()
+        .set_header(header)
+        .add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let mut text = table.trim_fmt();
+    text.push('\n');
+    text
+}
+
 /// Whether a CI system runs us. Some give a terminal all the same.
 pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false" && value != "0")
@@ -79,6 +99,18 @@ fn styled(terminal: bool, variable: impl Fn(&str) -> Option<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_begin_at_the_left_and_end_without_spaces() {
+        let rows = [
+            vec!["s1".into(), "up".into()],
+            vec!["balancer".into(), "-".into()],
+        ];
+        assert_eq!(
+            columns(&["NODE", "STATE"], rows),
+            "NODE      STATE\ns1        up\nbalancer  -\n"
+        );
+    }
 
     fn with(terminal: bool, set: &[(&str, &str)]) -> bool {
         styled(terminal, |name| {

@@ -159,7 +159,8 @@ fn phase_words(phase: Phase) -> &'static str {
 fn action_words(action: &ActionLine) -> String {
     let what = match action.step {
         Step::Break => action.planned.clone(),
-        Step::Heal if action.planned.is_empty() => "heal".into(),
+        // The healing at the end is called that already.
+        Step::Heal if action.planned.starts_with("heal") => action.planned.clone(),
         Step::Heal => format!("heal {}", action.planned),
     };
     let effect = match &action.error {

@@ -104,10 +104,11 @@ fn first_known(context: &Context) -> Vec<u64> {
         let mut next = 0;
         for event in &server.events {
             if let What::Chosen(upto) = event.what {
-                for place in next..(upto as usize).min(slots) {
-                    known[place] = known[place].min(event.at_us);
+                let upto = (upto as usize).min(slots);
+                for known_us in known.get_mut(next..upto).unwrap_or_default() {
+                    *known_us = (*known_us).min(event.at_us);
                 }
-                next = next.max(upto as usize);
+                next = next.max(upto);
             }
         }
     }

@@ -50,7 +50,7 @@ impl Builder {
                 server,
                 slot,
                 value,
-            } => return self.slot(server, slot, value),
+            } => return self.slot(server, slot, |known| *known == value, || value.clone()),
             _ => {}
         }
         let evidence = open(&mut self.evidence, self.ended)?;
@@ -163,8 +163,15 @@ impl Builder {
         Ok(())
     }
 
-    /// Takes a slot of a replica's log.
-    pub fn slot(&mut self, server: ServerId, slot: Slot, value: Value) -> Result<(), String> {
+    /// Takes a slot of a replica's log. `is` says whether its value is one that is known already;
+    /// `make` makes it if none is.
+    pub fn slot(
+        &mut self,
+        server: ServerId,
+        slot: Slot,
+        is: impl Fn(&Value) -> bool,
+        make: impl FnOnce() -> Value,
+    ) -> Result<(), String> {
         let evidence = open(&mut self.evidence, self.ended)?;
         if slot.0 == 0 || slot.0 > MAX_SLOT {
             return Err(format!("slot {slot} of {server} is out of range"));
@@ -175,19 +182,17 @@ impl Builder {
         }
         let first = &mut self.first_in_slot[place];
         let id = if *first == HOLE {
-            *first = push_value(&mut evidence.values, value);
+            *first = push_value(&mut evidence.values, make());
             *first
-        } else if evidence.values[*first as usize] == value {
+        } else if is(&evidence.values[*first as usize]) {
             *first
         } else {
             let others = self.others_in_slot.entry(slot.0).or_default();
-            let known = others
-                .iter()
-                .find(|&&id| evidence.values[id as usize] == value);
+            let known = others.iter().find(|&&id| is(&evidence.values[id as usize]));
             match known {
                 Some(&id) => id,
                 None => {
-                    let id = push_value(&mut evidence.values, value);
+                    let id = push_value(&mut evidence.values, make());
                     others.push(id);
                     id
                 }

@@ -3,6 +3,7 @@
 mod build;
 mod evidence;
 mod firings;
+mod lean;
 mod lifetimes;
 mod reach;
 mod read;

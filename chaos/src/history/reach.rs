@@ -157,11 +157,10 @@ impl Reach {
 fn largest_component(mut reach: Vec<Vec<bool>>) -> usize {
     let count = reach.len();
     for over in 0..count {
-        for from in 0..count {
-            if reach[from][over] {
-                for to in 0..count {
-                    reach[from][to] |= reach[over][to];
-                }
+        let onward = reach[over].clone();
+        for from in reach.iter_mut().filter(|from| from[over]) {
+            for (to, onward) in from.iter_mut().zip(&onward) {
+                *to |= onward;
             }
         }
     }

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
-use paxosctl_node::event::Event;
 use paxosctl_node::ids::{ServerId, Slot};
-use paxosctl_node::value::Value;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::{Builder, Evidence, Line};
+use super::{Builder, Evidence, Line, lean};
 
 /// Why a history could not be read. `line` counts from 1.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +60,11 @@ pub fn read(mut reader: impl BufRead) -> Result<Evidence, HistoryError> {
             Ok(()) => {}
             Err(Problem::Json(_)) if !whole && builder.has_header() => break,
             Err(Problem::Json(error)) => {
+                let text = error.to_string();
+                let what = text.split(" at line ").next().unwrap_or(&text);
                 return Err(HistoryError::Damaged {
                     line,
-                    reason: format!(
-                        "not a line of a history (column {}): {error}",
-                        error.column()
-                    ),
+                    reason: format!("not a line of a history: {what}"),
                 });
             }
             Err(Problem::Meaning(reason)) => return Err(HistoryError::Damaged { line, reason }),
@@ -86,34 +84,42 @@ impl From<serde_json::Error> for Problem {
     }
 }
 
+/// Nearly all lines of a long history are of two types, which are recognised by how the writer
+/// begins them; any other spelling of the same JSON is read too, only slower.
+fn add(builder: &mut Builder, bytes: &[u8]) -> Result<(), Problem> {
+    if bytes.starts_with(br#"{"type":"node","#) {
+        let line: NodeLine = serde_json::from_slice(bytes)?;
+        let event = lean::event(line.what.get())?;
+        builder.node(line.at_us, &line.node, event)
+    } else if bytes.starts_with(br#"{"type":"slot","#) {
+        let line: SlotLine = serde_json::from_slice(bytes)?;
+        builder.slot(
+            line.server,
+            line.slot,
+            |value| line.value.is(value),
+            || line.value.to_value(),
+        )
+    } else {
+        builder.add(serde_json::from_slice::<Line>(bytes)?)
+    }
+    .map_err(Problem::Meaning)
+}
+
 /// [`Line::Node`] without the copy that an internally tagged enum costs.
 #[derive(Deserialize)]
 struct NodeLine<'a> {
     at_us: u64,
     #[serde(borrow)]
     node: Cow<'a, str>,
-    what: Event,
+    #[serde(borrow)]
+    what: &'a RawValue,
 }
 
 /// [`Line::Slot`] likewise.
 #[derive(Deserialize)]
-struct SlotLine {
+struct SlotLine<'a> {
     server: ServerId,
     slot: Slot,
-    value: Value,
-}
-
-/// Nearly all lines of a long history are of two types, which are recognised by how the writer
-/// begins them; any other spelling of the same JSON is read too, only slower.
-fn add(builder: &mut Builder, bytes: &[u8]) -> Result<(), Problem> {
-    if bytes.starts_with(br#"{"type":"node","#) {
-        let line: NodeLine = serde_json::from_slice(bytes)?;
-        builder.node(line.at_us, &line.node, line.what)
-    } else if bytes.starts_with(br#"{"type":"slot","#) {
-        let line: SlotLine = serde_json::from_slice(bytes)?;
-        builder.slot(line.server, line.slot, line.value)
-    } else {
-        builder.add(serde_json::from_slice::<Line>(bytes)?)
-    }
-    .map_err(Problem::Meaning)
+    #[serde(borrow)]
+    value: lean::Value<'a>,
 }

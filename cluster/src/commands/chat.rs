@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use paxosctl_node::ids::ServerId;
+
 use crate::cli::ChatArgs;
 use crate::exit::{Failure, Outcome};
+use crate::real::BALANCER;
 use crate::state::Clusters;
 
 /// A person joins the chat of a running cluster.
@@ -34,6 +37,12 @@ impl ChatRequest {
                     Failure::Usage("under which name? `paxosctl chat --name NAME`".into())
                 })?,
         };
+        // Links are named after nodes: a chatter by such a name would share a server's faults.
+        if name == BALANCER || name.parse::<ServerId>().is_ok() {
+            return Err(Failure::Usage(format!(
+                "`{name}` is a node of the cluster; choose another name"
+            )));
+        }
         let how = "paxosctl chat --cluster NAME";
         let cluster = clusters
             .pick(typed.cluster.as_deref(), how)?

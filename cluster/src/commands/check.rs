@@ -1,6 +1,8 @@
 //! `check`: judges a saved run again, its disks included.
 
-use paxosctl_chaos::plan;
+use std::fs;
+
+use paxosctl_chaos::plan::Plan;
 
 use super::judge;
 use super::reporting::Reports;
@@ -25,8 +27,14 @@ impl CheckRequest {
 
 /// Says what the run says today. The result that the run itself saved is left as it was.
 pub fn check(request: &CheckRequest) -> Result<Outcome, Failure> {
-    let path = request.dir.plan();
-    let plan = plan::load(&path).map_err(|errors| Failure::Usage(errors.to_string()))?;
+    let path = request.dir.resolved_plan();
+    let text = fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, error))?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
+        Failure::Usage(format!(
+            "{} is not a plan that a run saved: {error}",
+            path.display()
+        ))
+    })?;
     let mut result = judge::saved_run(&request.dir, &plan, true)?;
     result.run_dir = Some(request.dir.path().display().to_string());
     request.reports.show(&result)?;

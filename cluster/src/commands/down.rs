@@ -44,9 +44,13 @@ pub fn down(request: &DownRequest) -> Result<Outcome, Failure> {
             "the processes of the cluster `{name}` were gone already; it is marked as down now"
         ));
     } else {
+        let kept = cluster.nodes.first().and_then(|node| node.dir.parent());
         note(&format!(
-            "the cluster `{name}` is down ({count} processes ended); its chat is kept in {}",
-            clusters.dir_of(name).display()
+            "the cluster `{name}` is down ({count} processes ended){}",
+            kept.map_or_else(String::new, |dir| format!(
+                "; its chat is kept in {}",
+                dir.display()
+            ))
         ));
     }
     Ok(Outcome::Success)

@@ -22,11 +22,7 @@ pub fn saved_run(dir: &RunDir, plan: &Plan, disks: bool) -> Result<RunResult, Fa
     let path = dir.history();
     let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
     let evidence = history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
-        Failure::Cluster(format!(
-            "{}:{}: the history cannot be judged: {error}",
-            path.display(),
-            error.line()
-        ))
+        Failure::Cluster(format!("{} cannot be judged: {error}", path.display()))
     })?;
     let mut result = check::judge(&evidence, plan);
     if disks {

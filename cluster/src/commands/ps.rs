@@ -3,12 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use paxosctl_node::wire::ServerStatus;
 
 use crate::exit::{Failure, Outcome};
 use crate::observer::{Observer, ObserverError};
-use crate::output::{Stream, note, print, width};
+use crate::output::{columns, note, print};
 use crate::real::BALANCER;
 use crate::state::{Clusters, RunningCluster, RunningNode};
 
@@ -43,7 +42,7 @@ pub fn ps(request: &PsRequest) -> Result<Outcome, Failure> {
     };
     let found = look(&cluster);
     print(&format!(
-        "cluster {}  plan {}\n{}\n",
+        "cluster {}  plan {}\n{}",
         cluster.name,
         cluster.plan.display(),
         table(&cluster.nodes, &found)
@@ -107,21 +106,15 @@ fn look_at(node: &RunningNode, is_alive: bool, cluster: u64) -> Found {
 }
 
 fn table(nodes: &[RunningNode], found: &[Found]) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width())
-        .set_header([
+    columns(
+        &[
             "NODE", "STATE", "PID", "ADDRESS", "ROLE", "BALLOT", "CHOSEN", "MESSAGES", "CLIENTS",
-        ]);
-    if !Stream::Out.styled() {
-        table.force_no_tty();
-    }
-    for (node, found) in nodes.iter().zip(found) {
-        table.add_row(row(node, found));
-    }
-    table.trim_fmt()
+        ],
+        nodes
+            .iter()
+            .zip(found)
+            .map(|(node, found)| row(node, found)),
+    )
 }
 
 fn row(node: &RunningNode, found: &Found) -> Vec<String> {

@@ -1,14 +1,13 @@
 //! Where results go: standard output, files, and the run's directory.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use paxosctl_chaos::report::{Look, RunResult, json, tables};
 
 use crate::cli::{Report, ReportKind};
 use crate::exit::Failure;
-use crate::output::{Stream, print, width};
+use crate::output::{Stream, columns, print, width};
 use crate::state::RunDir;
 
 /// The reports that were asked for.
@@ -52,8 +51,8 @@ impl Reports {
     pub fn show(&self, result: &RunResult) -> Result<(), Failure> {
         for report in &self.0 {
             match &report.path {
-                Some(path) => write(path, &render(report.kind, result, Look::file()))?,
-                None => match print(&render(report.kind, result, Look::screen())) {
+                Some(path) => write(path, &render(report.kind, result, FILE))?,
+                None => match print(&render(report.kind, result, screen())) {
                     Err(Failure::OutputClosed) => {}
                     other => other?,
                 },
@@ -63,24 +62,16 @@ impl Reports {
     }
 }
 
-trait Looks {
-    fn file() -> Look;
-    fn screen() -> Look;
-}
+/// Files are read by anything: no escapes, and lines as wide as they need.
+const FILE: Look = Look {
+    width: None,
+    colour: false,
+};
 
-impl Looks for Look {
-    fn file() -> Look {
-        Look {
-            width: None,
-            colour: false,
-        }
-    }
-
-    fn screen() -> Look {
-        Look {
-            width: Some(width()),
-            colour: Stream::Out.styled(),
-        }
+fn screen() -> Look {
+    Look {
+        width: Some(width()),
+        colour: Stream::Out.styled(),
     }
 }
 
@@ -91,7 +82,7 @@ fn render(kind: ReportKind, result: &RunResult, look: Look) -> String {
     }
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<(), Failure> {
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let made = match path.parent() {
         Some(parent) => fs::create_dir_all(parent),
         None => Ok(()),
@@ -102,22 +93,14 @@ fn write(path: &PathBuf, text: &str) -> Result<(), Failure> {
 
 /// One line a run, for several.
 pub fn summary(results: &[RunResult]) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width())
-        .set_header(["PLAN", "SEED", "VERDICT", "RUN DIRECTORY"]);
-    if !Stream::Out.styled() {
-        table.force_no_tty();
-    }
-    for result in results {
-        table.add_row([
+    let rows = results.iter().map(|result| {
+        vec![
             result.plan.clone(),
             result.seed.to_string(),
             result.verdict.word().to_owned(),
             result.run_dir.clone().unwrap_or_default(),
-        ]);
-    }
-    format!("\n{}\n", table.trim_fmt())
+        ]
+    });
+    let header = ["PLAN", "SEED", "VERDICT", "RUN DIRECTORY"];
+    format!("\n{}", columns(&header, rows))
 }

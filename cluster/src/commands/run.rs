@@ -133,6 +133,8 @@ fn one_run(
     }
     let dir = RunDir::create(&request.place, &plan.name, seed)?;
     dir.save(&dir.plan(), &plan.source)?;
+    let resolved = serde_json::to_string_pretty(plan).expect("a plan is JSON");
+    dir.save(&dir.resolved_plan(), &resolved)?;
     dir.save(&dir.schedule(), &timeline::shown(plan, seed))?;
 
     let cluster = random_u64()?;

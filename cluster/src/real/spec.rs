@@ -33,6 +33,8 @@ pub struct ClusterSpec {
 impl ClusterSpec {
     /// What a plan asks for.
     pub fn of_plan(cluster: &Cluster, dir: PathBuf, id: u64, seed: u64) -> ClusterSpec {
+        // Wherever paxosctl was called: a list of processes shows whose nodes they are.
+        let dir = std::path::absolute(&dir).unwrap_or(dir);
         ClusterSpec {
             servers: cluster.servers,
             first_leader: cluster.first_leader,

@@ -18,6 +18,7 @@ pub use teardown::{Leftover, tear_down};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -45,7 +46,14 @@ pub struct NodeSpec {
 /// Where node processes run: on this machine, from one program.
 #[derive(Debug, Clone)]
 pub struct Runtime {
-    program: PathBuf,
+    program: Program,
+}
+
+#[derive(Debug, Clone)]
+enum Program {
+    /// This very program, started from this file.
+    Own(PathBuf),
+    Other(PathBuf),
 }
 
 /// A node could not be started, signalled or given a file.
@@ -76,13 +84,17 @@ impl Runtime {
     /// # Errors
     /// The program's file cannot be found.
     pub fn local() -> Result<Runtime, RuntimeError> {
-        let program = std::env::current_exe().map_err(RuntimeError::Program)?;
-        Ok(Runtime { program })
+        let file = std::env::current_exe().map_err(RuntimeError::Program)?;
+        Ok(Runtime {
+            program: Program::Own(file),
+        })
     }
 
     /// Nodes are processes of another program.
     pub fn of_program(program: PathBuf) -> Runtime {
-        Runtime { program }
+        Runtime {
+            program: Program::Other(program),
+        }
     }
 
     /// Starts a node in a process group of its own, its events and its words appended to files in
@@ -101,7 +113,8 @@ impl Runtime {
         })?;
         let events = append_to(&spec.dir.join(EVENTS_FILE))?;
         let words = append_to(&spec.dir.join(STDERR_FILE))?;
-        let child = Command::new(&self.program)
+        let child = Command::new(self.program.file())
+            .arg0("paxosctl")
             .args(&spec.arguments)
             .process_group(0)
             .stdin(if spec.takes_commands {
@@ -117,6 +130,26 @@ impl Runtime {
                 source,
             })?;
         Process::of_child(&spec.name, &spec.dir, child)
+    }
+}
+
+impl Program {
+    /// The file to run. All nodes of a cluster are of one build, even if our own file is replaced
+    /// or removed in the middle of a run: the kernel still has it under a name of its own.
+    fn file(&self) -> &Path {
+        const RUNNING: &str = "/proc/self/exe";
+        match self {
+            Program::Other(file) => file,
+            Program::Own(file) if same_file(file, Path::new(RUNNING)) => file,
+            Program::Own(_) => Path::new(RUNNING),
+        }
+    }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => one.dev() == other.dev() && one.ino() == other.ino(),
+        _ => false,
     }
 }
 

@@ -127,7 +127,11 @@ impl<Key: Clone + Send + 'static> Watcher<Key> {
         let thread = thread::Builder::new()
             .name("watcher".into())
             .spawn(move || {
-                let _ = watch(&inotify, woken, &incoming, &mut lines);
+                if let Err(error) = watch(&inotify, woken, &incoming, &mut lines) {
+                    crate::output::note(&format!(
+                        "warning: the nodes' files are no longer watched: {error}"
+                    ));
+                }
             })?;
         Ok(Watcher {
             orders: Some(orders),

@@ -83,6 +83,11 @@ impl RunDir {
         self.path.join("plan.yaml")
     }
 
+    /// What the plan meant, its scripts included: what a run is judged by.
+    pub fn resolved_plan(&self) -> PathBuf {
+        self.path.join("plan.json")
+    }
+
     /// The plan's timeline.
     pub fn schedule(&self) -> PathBuf {
         self.path.join("schedule.txt")

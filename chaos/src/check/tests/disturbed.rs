@@ -48,7 +48,8 @@ fn a_firing_without_effect_is_inconclusive() {
         node: "s3".to_string(),
         reason: "was already down".to_string(),
     }];
-    let spoil: [(&str, Box<dyn Fn(&mut ActionLine)>); 4] = [
+    type Spoil = Box<dyn Fn(&mut ActionLine)>;
+    let spoil: [(&str, Spoil); 4] = [
         (
             "nothing changed at s3: was already down",
             Box::new(move |line| line.changes = nothing.clone()),

@@ -1,13 +1,14 @@
 //! How long it takes to read and judge a large run. Not asserted; run it with
 //! `cargo test --release -p paxosctl-chaos speed -- --ignored --nocapture`.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::Slot;
 use paxosctl_node::value::Value;
 
 use crate::check::support::*;
+use crate::check::*;
 use crate::history;
 
 /// One million messages in batches of four, five replicas, two listening clients.
@@ -86,14 +87,46 @@ fn a_million_messages_on_five_replicas() {
     story.now_us = MESSAGES / BATCH * 40;
     // Only the first two listen.
     story.plan.cluster.clients.truncate(2);
-    let story = story.finish();
+    let mut story = story.finish();
     let bytes = story.bytes();
     println!("{} lines, {} MB", story.lines.len(), bytes.len() >> 20);
-    let started = Instant::now();
+    story.lines = Vec::new();
+    let before = cpu();
     let evidence = history::read(&bytes[..]).expect("readable");
-    println!("read    {:?}", started.elapsed());
-    let started = Instant::now();
-    let result = crate::check::judge(&evidence, &story.plan);
-    println!("judged  {:?}", started.elapsed());
+    println!("read              {:?}", cpu() - before);
+    let before = cpu();
+    let context = Context::new(&evidence, &story.plan);
+    println!("context           {:?}", cpu() - before);
+    let checks: [(&str, fn(&Context) -> CheckResult); 11] = [
+        ("agreement", agreement::check),
+        ("acked-present", acked_present::check),
+        ("no-duplicates", no_duplicates::check),
+        ("nothing-invented", nothing_invented::check),
+        ("real-time-order", real_time_order::check),
+        ("client-order", client_order::check),
+        ("prefix", prefix::check),
+        ("ack-majority", ack_majority::check),
+        ("ballots", ballots::check),
+        ("convergence", convergence::check),
+        ("traffic", traffic::check),
+    ];
+    for (name, check) in checks {
+        let before = cpu();
+        let result = check(&context);
+        println!("  {name:16}{:?} {:?}", cpu() - before, result.outcome);
+    }
+    let before = cpu();
+    let result = judge(&evidence, &story.plan);
+    println!("judge, all of it  {:?}", cpu() - before);
     println!("{:?} {:?}", result.verdict, result.reasons);
+}
+
+/// The processor time of this thread, which other work on the machine does not add to.
+fn cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanos = text
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok());
+    Duration::from_nanos(nanos.expect("a number"))
 }

@@ -1,0 +1,192 @@
+//! The command line without a cluster: what is refused, how, and where the words go.
+
+mod support;
+
+use std::io::Read;
+use std::process::Stdio;
+
+use support::{Place, finish};
+
+const PLAN: &str = "\
+version: 1
+name: small
+seed: 7
+cluster: {servers: 3, clients: [ann]}
+traffic:
+  - {at: 1s, as: ann, say: hello}
+  - {at: 4s, as: ann, say: bye}
+faults:
+  - {at: 2s, kill: s2, restart_after: 1s}
+";
+
+#[test]
+fn help_is_data_and_mistakes_are_not() {
+    let place = Place::new();
+    let help = place.run(&["--help"]);
+    help.expect_code(0);
+    assert!(help.stdout.contains("paxosctl") && help.stdout.contains("Exit codes"));
+    assert_eq!(help.stderr, "");
+    for wrong in [
+        &["explode"][..],
+        &["run"],
+        &["run", "x.yaml", "--runs", "0"],
+    ] {
+        let output = place.run(wrong);
+        output.expect_code(2);
+        assert_eq!(output.stdout, "");
+        assert!(output.stderr.starts_with("error:"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_report_kind_is_refused() {
+    let output = Place::new().run(&["run", "x.yaml", "--report", "junit"]);
+    output.expect_code(2);
+    assert!(output.stderr.contains("possible values: table, json"));
+}
+
+#[test]
+fn validate_tells_all_mistakes_of_all_plans() {
+    let place = Place::new();
+    place.file("good.yaml", PLAN);
+    place.file("first.yaml", &PLAN.replace("servers: 3", "servers: many"));
+    place.file("second.yaml", &PLAN.replace("say: hello", "shout: hello"));
+    place.run(&["validate", "good.yaml"]).expect_code(0);
+    let output = place.run(&["validate", "first.yaml", "good.yaml", "second.yaml"]);
+    output.expect_code(2);
+    assert!(output.stdout.contains("good.yaml"));
+    assert!(
+        output.stderr.contains("--> first.yaml:4:"),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output.stderr.contains("--> second.yaml:6:"),
+        "{}",
+        output.stderr
+    );
+    let missing = place.run(&["validate", "nowhere.yaml"]);
+    missing.expect_code(2);
+    assert!(missing.stderr.contains("nowhere.yaml"));
+}
+
+#[test]
+fn a_bad_plan_is_told_before_anything_starts() {
+    let place = Place::new();
+    place.file(
+        "bad.yaml",
+        "version: 1\ncluster: {servers: 3}\nsurprise: yes\n",
+    );
+    for command in [&["run", "bad.yaml"][..], &["up", "bad.yaml"]] {
+        let output = place.run(command);
+        output.expect_code(2);
+        assert!(output.stderr.contains("surprise"), "{}", output.stderr);
+    }
+    assert!(!place.path().join(".paxosctl").exists());
+}
+
+#[test]
+fn a_dry_run_shows_the_timeline_and_starts_nothing() {
+    let place = Place::new();
+    place.file("small.yaml", PLAN);
+    let output = place.run(&["run", "small.yaml", "--dry-run"]);
+    output.expect_code(0);
+    assert!(output.stdout.contains("kill s2"), "{}", output.stdout);
+    assert!(output.stdout.contains("seed 7"));
+    assert!(!place.path().join(".paxosctl").exists());
+    let other = place.run(&[
+        "run",
+        "small.yaml",
+        "--dry-run",
+        "--seed",
+        "8",
+        "--runs",
+        "2",
+    ]);
+    other.expect_code(0);
+    assert!(other.stdout.contains("seed 8") && other.stdout.contains("seed 9"));
+}
+
+#[test]
+fn completions_are_scripts() {
+    for (shell, word) in [
+        ("bash", "_paxosctl"),
+        ("zsh", "#compdef"),
+        ("fish", "complete -c"),
+    ] {
+        let output = Place::new().run(&["completions", shell]);
+        output.expect_code(0);
+        assert!(output.stdout.contains(word));
+    }
+}
+
+#[test]
+fn with_nothing_running_there_is_nothing_to_do() {
+    let place = Place::new();
+    for command in [&["down"][..], &["down", "chat"], &["ps"], &["ps", "chat"]] {
+        let output = place.run(command);
+        output.expect_code(0);
+        assert_eq!(output.stdout, "");
+        assert!(
+            output.stderr.starts_with("nothing is running"),
+            "{}",
+            output.stderr
+        );
+    }
+    place.run(&["logs"]).expect_code(2);
+    let chat = place.run(&["chat", "--name", "ann"]);
+    chat.expect_code(3);
+    assert!(chat.stderr.contains("paxosctl up PLAN -d"));
+}
+
+#[test]
+fn what_is_no_run_and_no_log_is_refused() {
+    let place = Place::new();
+    let check = place.run(&["check", "."]);
+    check.expect_code(2);
+    assert!(check.stderr.contains("history.jsonl"));
+    let dump = place.run(&["log", "dump", "."]);
+    dump.expect_code(2);
+    assert!(dump.stderr.contains("log"));
+}
+
+#[test]
+fn a_server_must_be_among_its_members() {
+    let place = Place::new();
+    let mut arguments = vec![
+        "node",
+        "server",
+        "--id",
+        "3",
+        "--members",
+        "s1=127.0.0.1:7001",
+    ];
+    arguments.extend([
+        "--balancer",
+        "127.0.0.1:7000",
+        "--cluster",
+        "ab",
+        "--dir",
+        "s3",
+    ]);
+    let output = place.run(&arguments);
+    output.expect_code(2);
+    assert!(output.stderr.contains("s3"), "{}", output.stderr);
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("paxosctl starts");
+    // One byte, then nobody reads any more.
+    let mut stdout = child.stdout.take().expect("piped");
+    stdout.read_exact(&mut [0]).expect("a byte");
+    drop(stdout);
+    let output = finish(child);
+    output.expect_code(0);
+    assert_eq!(output.stderr, "");
+}

@@ -1,0 +1,517 @@
+//! Real processes under the target that the run loop drives: every action with its observed effect,
+//! and nothing left behind. The nodes are a script, so only the handling of processes is tested.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use paxosctl::interrupt::Interrupt;
+use paxosctl::ports::Wishes;
+use paxosctl::real::{ClusterSpec, RealTarget, StartError};
+use paxosctl::runtime::Runtime;
+use paxosctl_chaos::plan::Load;
+use paxosctl_chaos::target::{Action, Change, LogSource, Observation, Op, Target};
+use paxosctl_node::event::Event;
+use paxosctl_node::link::{Rule, Side, What};
+use support::{DEADLINE, Place, wait_until};
+
+fn spec(place: &Place) -> ClusterSpec {
+    ClusterSpec {
+        servers: 3,
+        first_leader: None,
+        clients: vec!["ann".into()],
+        wishes: Wishes::default(),
+        dir: place.path().join("nodes"),
+        cluster: 0xc1,
+        seed: 1,
+    }
+}
+
+fn start_with(spec: ClusterSpec) -> Result<RealTarget, StartError> {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/support/fake_node.sh");
+    RealTarget::start(spec, Runtime::of_program(script), Interrupt::default())
+}
+
+fn start(place: &Place) -> RealTarget {
+    start_with(spec(place)).expect("the cluster comes up")
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| name.to_string()).collect()
+}
+
+fn apply(target: &mut RealTarget, action: Action) -> Vec<Change> {
+    target
+        .apply(&action)
+        .expect("the action is carried out")
+        .changes
+}
+
+fn nothing(node: &str, reason: &str) -> Change {
+    Change::Nothing {
+        node: node.into(),
+        reason: reason.into(),
+    }
+}
+
+fn pid_of(target: &RealTarget, name: &str) -> u32 {
+    target
+        .processes()
+        .find(|(spec, _, _)| spec.name == name)
+        .map(|(_, _, process)| process.pid())
+        .expect("such a node")
+}
+
+/// What was observed and not yet looked at.
+#[derive(Default)]
+struct Observed(VecDeque<Observation>);
+
+impl Observed {
+    /// Looks at one observation after the other until one is an answer.
+    #[track_caller]
+    fn next<T>(
+        &mut self,
+        target: &mut RealTarget,
+        mut answer: impl FnMut(Observation) -> Option<T>,
+    ) -> T {
+        let deadline = target.now() + DEADLINE;
+        loop {
+            while let Some(observation) = self.0.pop_front() {
+                if let Some(answer) = answer(observation) {
+                    return answer;
+                }
+            }
+            assert!(target.now() < deadline, "it was never observed");
+            self.0.extend(target.poll(deadline));
+        }
+    }
+}
+
+#[test]
+fn a_cluster_starts_and_goes_without_a_trace() {
+    let place = Place::new();
+    let mut target = start(&place);
+    let nodes: Vec<String> = target
+        .processes()
+        .map(|(spec, _, _)| spec.name.clone())
+        .collect();
+    assert_eq!(nodes, ["balancer", "s1", "s2", "s3", "ann"]);
+    // What happened before the cluster was ready has the time 0.
+    let first = target.poll(Duration::ZERO);
+    assert!(matches!(
+        &first[0],
+        Observation::Node { event, .. } if event.at_us == 0 && matches!(event.event, Event::Started { .. })
+    ));
+    // A paused node must go too.
+    apply(
+        &mut target,
+        Action::Pause {
+            nodes: names(&["s2"]),
+        },
+    );
+    drop(target);
+    assert_eq!(place.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn a_node_that_will_not_stop_is_killed() {
+    let place = Place::new();
+    place.file("nodes/deaf-s3", "");
+    let mut target = start(&place);
+    target.tear_down().expect("everything ended");
+    assert_eq!(place.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn kill_and_start_are_observed() {
+    let place = Place::new();
+    let mut target = start(&place);
+    let before = pid_of(&target, "s1");
+    let both = names(&["s1", "s3"]);
+    let exited = |node: &str| Change::Exited {
+        node: node.into(),
+        status: "signal 9".into(),
+    };
+    assert_eq!(
+        apply(
+            &mut target,
+            Action::Kill {
+                nodes: both.clone()
+            }
+        ),
+        [exited("s1"), exited("s3")]
+    );
+    assert_eq!(
+        apply(
+            &mut target,
+            Action::Kill {
+                nodes: names(&["s1", "zed"])
+            }
+        ),
+        [
+            nothing("s1", "it is down already"),
+            nothing("zed", "it was never started")
+        ]
+    );
+    let started = apply(&mut target, Action::Start { nodes: both });
+    let expected = |node: &str| Change::Started {
+        node: node.into(),
+        pid: pid_of(&target, node),
+    };
+    assert_eq!(started, [expected("s1"), expected("s3")]);
+    assert_ne!(pid_of(&target, "s1"), before);
+    assert_eq!(
+        apply(
+            &mut target,
+            Action::Start {
+                nodes: names(&["s1"])
+            }
+        ),
+        [nothing("s1", "it runs already")]
+    );
+    // Nobody died unasked.
+    let observed = target.poll(target.now());
+    let died = observed
+        .iter()
+        .any(|observation| matches!(observation, Observation::Died { .. }));
+    assert!(!died, "{observed:?}");
+}
+
+#[test]
+fn stop_is_an_orderly_end() {
+    let place = Place::new();
+    let mut target = start(&place);
+    apply(
+        &mut target,
+        Action::Pause {
+            nodes: names(&["s1"]),
+        },
+    );
+    assert_eq!(
+        apply(
+            &mut target,
+            Action::Stop {
+                nodes: names(&["s2", "s1"])
+            }
+        ),
+        [
+            Change::Exited {
+                node: "s2".into(),
+                status: "exit 0".into()
+            },
+            nothing("s1", "it is paused, and cannot stop in order"),
+        ]
+    );
+}
+
+#[test]
+fn pause_and_resume_are_observed() {
+    let place = Place::new();
+    let mut target = start(&place);
+    let s1 = names(&["s1"]);
+    let paused = Change::Paused { node: "s1".into() };
+    let resumed = Change::Resumed { node: "s1".into() };
+    let pause = Action::Pause { nodes: s1.clone() };
+    let resume = Action::Resume { nodes: s1.clone() };
+    assert_eq!(
+        apply(&mut target, resume.clone()),
+        [nothing("s1", "it is not paused")]
+    );
+    assert_eq!(apply(&mut target, pause.clone()), [paused]);
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid_of(&target, "s1"))).expect("stat");
+    assert!(stat.contains(") T "), "{stat}");
+    assert_eq!(
+        apply(&mut target, pause),
+        [nothing("s1", "it is paused already")]
+    );
+    assert_eq!(apply(&mut target, resume), [resumed]);
+    // A paused node can be killed.
+    apply(&mut target, Action::Pause { nodes: s1.clone() });
+    let killed = apply(&mut target, Action::Kill { nodes: s1 });
+    assert!(matches!(&killed[0], Change::Exited { status, .. } if status == "signal 9"));
+}
+
+#[test]
+fn link_tables_reach_everybody_now_or_later() {
+    let place = Place::new();
+    let mut target = start(&place);
+    let mut observed = Observed::default();
+    apply(
+        &mut target,
+        Action::Kill {
+            nodes: names(&["s2"]),
+        },
+    );
+    apply(
+        &mut target,
+        Action::Pause {
+            nodes: names(&["s3"]),
+        },
+    );
+    let rule = Rule {
+        id: "f1".into(),
+        from: "s1".into(),
+        to: "s2".into(),
+        kinds: Vec::new(),
+        on: Side::Send,
+        probability: 1.0,
+        what: What::Drop,
+    };
+    let now = |node: &str, generation| Change::Links {
+        node: node.into(),
+        generation,
+    };
+    let later = |node: &str, generation| Change::LinksLater {
+        node: node.into(),
+        generation,
+    };
+    assert_eq!(
+        apply(&mut target, Action::Links { rules: vec![rule] }),
+        [
+            now("balancer", 1),
+            now("s1", 1),
+            later("s2", 1),
+            later("s3", 1),
+            now("ann", 1)
+        ]
+    );
+    // The paused one takes it when it goes on, the dead one when it starts.
+    apply(
+        &mut target,
+        Action::Resume {
+            nodes: names(&["s3"]),
+        },
+    );
+    let of_s3 = observed.next(&mut target, |observation| match observation {
+        Observation::Node { node, event } if node == "s3" => match event.event {
+            Event::Links { generation } => Some(generation),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(of_s3, 1);
+    apply(
+        &mut target,
+        Action::Start {
+            nodes: names(&["s2"]),
+        },
+    );
+    let of_s2 = observed.next(&mut target, |observation| match observation {
+        Observation::Node { node, event } if node == "s2" => match event.event {
+            Event::Started { links, .. } => Some(links),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(of_s2, 1);
+    let healed = apply(&mut target, Action::Links { rules: Vec::new() });
+    assert_eq!(
+        healed,
+        ["balancer", "s1", "s2", "s3", "ann"].map(|node| now(node, 2))
+    );
+}
+
+#[test]
+fn an_unasked_end_is_told_with_the_last_words() {
+    let place = Place::new();
+    let mut target = start(&place);
+    let mut observed = Observed::default();
+    let pid = pid_of(&target, "s2");
+    fs::write(
+        place.path().join("nodes/s2/stderr.log"),
+        "first\nlast words\n",
+    )
+    .expect("written");
+    killpg(Pid::from_raw(pid as i32), Signal::SIGKILL).expect("killed");
+    let died = observed.next(&mut target, |observation| match observation {
+        Observation::Died {
+            node,
+            status,
+            last_lines,
+        } => Some((node, status, last_lines)),
+        _ => None,
+    });
+    let expected = (
+        "s2".to_string(),
+        "signal 9".to_string(),
+        names(&["first", "last words"]),
+    );
+    assert_eq!(died, expected);
+}
+
+#[test]
+fn clients_are_told_what_to_do_and_leave_in_order() {
+    let place = Place::new();
+    let mut target = start(&place);
+    let mut observed = Observed::default();
+    let asked = |observation| match observation {
+        Observation::Node { node, event } => match event.event {
+            Event::ReadAsked { id, .. } => Some((node, id)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let ann = || "ann".to_string();
+    target.submit(Op::Read { client: ann() });
+    assert_eq!(observed.next(&mut target, asked), (ann(), 1));
+    // A paused client reads nothing, and nobody waits for it.
+    apply(
+        &mut target,
+        Action::Pause {
+            nodes: names(&["ann"]),
+        },
+    );
+    for _ in 0..2_000 {
+        target.submit(Op::Say {
+            client: ann(),
+            text: "x".repeat(100),
+        });
+    }
+    apply(
+        &mut target,
+        Action::Resume {
+            nodes: names(&["ann"]),
+        },
+    );
+    let mut last = 1;
+    while last < 2_001 {
+        last = observed.next(&mut target, asked).1;
+    }
+    target.submit(Op::Join {
+        client: "bob".into(),
+    });
+    target.submit(Op::Load {
+        name: "load1".into(),
+        load: Load {
+            clients: 2,
+            rate: None,
+            bytes: (1, 2),
+            lasts: Duration::from_secs(1),
+            seed: 1,
+        },
+    });
+    let mut joined = Vec::new();
+    while joined.len() < 2 {
+        joined.push(observed.next(&mut target, |observation| match observation {
+            Observation::Node { node, event } => {
+                matches!(event.event, Event::Joined { .. }).then_some(node)
+            }
+            _ => None,
+        }));
+    }
+    joined.sort();
+    assert_eq!(joined, ["bob", "load1"]);
+    target.submit(Op::Leave {
+        client: "bob".into(),
+    });
+    target.submit(Op::EndLoad {
+        name: "load1".into(),
+    });
+    let (bob, load) = (pid_of(&target, "bob"), pid_of(&target, "load1"));
+    wait_until("the clients end", || {
+        let new = target.poll(target.now() + Duration::from_millis(10));
+        let died = |observation: &Observation| matches!(observation, Observation::Died { .. });
+        assert!(!new.iter().any(died), "{new:?}");
+        let gone = |pid: u32| !PathBuf::from(format!("/proc/{pid}")).exists();
+        (gone(bob) && gone(load)).then_some(())
+    });
+    // Who left takes no link table any more.
+    let nodes = apply(&mut target, Action::Links { rules: Vec::new() }).len();
+    assert_eq!(nodes, 5);
+}
+
+#[test]
+fn a_node_that_fails_at_the_start_is_named_with_its_words() {
+    let place = Place::new();
+    place.file("nodes/fail-s2", "");
+    let error = start_with(spec(&place)).expect_err("s2 fails").to_string();
+    assert!(
+        error.starts_with("s2 ended before it was ready (exit 3)"),
+        "{error}"
+    );
+    assert!(error.contains("cannot listen: no such luck"), "{error}");
+    assert_eq!(place.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn a_restart_that_fails_changes_nothing_and_is_told() {
+    let place = Place::new();
+    let mut target = start(&place);
+    apply(
+        &mut target,
+        Action::Kill {
+            nodes: names(&["s2"]),
+        },
+    );
+    place.file("nodes/fail-s2", "");
+    assert_eq!(
+        apply(
+            &mut target,
+            Action::Start {
+                nodes: names(&["s2"])
+            }
+        ),
+        [nothing(
+            "s2",
+            "it ended before it was ready (exit 3): cannot listen: no such luck"
+        )]
+    );
+}
+
+#[test]
+fn logs_that_cannot_be_read_are_told_for_every_server() {
+    let place = Place::new();
+    let mut target = start(&place);
+    let mut observed = Observed::default();
+    apply(
+        &mut target,
+        Action::Kill {
+            nodes: names(&["s3"]),
+        },
+    );
+    target.submit(Op::ReadLogs);
+    let mut servers = Vec::new();
+    while servers.len() < 3 {
+        servers.push(observed.next(&mut target, |observation| match observation {
+            Observation::Log { server, log } => {
+                assert!(
+                    matches!(log.source, LogSource::Unreadable { .. }),
+                    "{log:?}"
+                );
+                Some(server.0)
+            }
+            _ => None,
+        }));
+    }
+    servers.sort_unstable();
+    assert_eq!(servers, [1, 2, 3]);
+}
+
+#[test]
+fn half_a_line_of_a_killed_node_spoils_nothing() {
+    let place = Place::new();
+    let mut target = start(&place);
+    apply(
+        &mut target,
+        Action::Kill {
+            nodes: names(&["s2"]),
+        },
+    );
+    let events = place.path().join("nodes/s2/events.jsonl");
+    let mut text = fs::read_to_string(&events).expect("events");
+    text.push_str("{\"at_us\":12,\"event\":\"acc");
+    fs::write(&events, text).expect("written");
+    let started = apply(
+        &mut target,
+        Action::Start {
+            nodes: names(&["s2"]),
+        },
+    );
+    assert!(matches!(started[0], Change::Started { .. }), "{started:?}");
+    assert!(target.failure().is_none());
+}
