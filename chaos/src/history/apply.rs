@@ -35,6 +35,23 @@ pub(super) fn apply_logs(evidence: &mut Evidence) {
         evidence.replicas[place].chat = chat;
         evidence.replicas[place].messages = messages;
     }
+    place_acks(evidence);
+}
+
+/// Gives acknowledgements that do not name a place that of their message in the longest log.
+fn place_acks(evidence: &mut Evidence) {
+    let Some(chat) = evidence.chats.first() else {
+        return;
+    };
+    for (index, applied) in (1..).zip(chat) {
+        if applied.message != NO_MESSAGE
+            && let Some(ack) = &mut evidence.messages[applied.message as usize].ack
+            && !ack.names_place()
+        {
+            ack.index = index;
+            ack.slot = applied.slot;
+        }
+    }
 }
 
 /// The session rule, written a second time and as plainly as possible: a message takes effect if

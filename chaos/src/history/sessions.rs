@@ -81,6 +81,7 @@ pub(super) fn acknowledge(evidence: &mut Evidence, client: ClientId, seq: u64, a
     };
     match &evidence.messages[message as usize].ack {
         None => evidence.messages[message as usize].ack = Some(ack),
+        Some(first) if !first.names_place() || !ack.names_place() => {}
         Some(first) if (first.index, first.slot) != (ack.index, ack.slot) => {
             evidence.conflicting_acks.push((message, ack));
         }

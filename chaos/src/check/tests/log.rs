@@ -388,3 +388,43 @@ fn a_message_that_nobody_said_or_under_another_name_or_too_early_is_invented() {
     assert_violated(&result, &["nothing-invented"]);
     assert!(message(&result, "nothing-invented").ends_with("chosen 1.0 ms before it was said"));
 }
+
+/// A server that answers a retry of an old message knows that it is stored, but not where.
+fn forget_places(story: &mut Story) {
+    story.edit(|_, _, event| {
+        if let Event::Acked { index, slot, .. } = event {
+            (*index, *slot) = (0, Slot(0));
+        }
+    });
+}
+
+#[test]
+fn an_acknowledgement_without_a_place_is_judged_by_the_message_in_the_log() {
+    let mut story = chat().finish();
+    forget_places(&mut story);
+    assert_passes(&story.judge());
+}
+
+#[test]
+fn an_acknowledgement_without_a_place_of_a_missing_message_is_a_violation() {
+    let mut story = chat().finish();
+    forget_places(&mut story);
+    for server in 1..=3 {
+        edit_slots(&mut story, server, |slot, value| {
+            if slot == 3 {
+                *value = Value::Noop;
+            }
+        });
+    }
+    let result = story.judge();
+    let acked = result
+        .checks
+        .iter()
+        .find(|check| check.property == "acked-present")
+        .expect("acked-present is always judged");
+    assert_eq!(acked.outcome, Outcome::Violated);
+    assert_eq!(
+        acked.violations[0].message,
+        "ann's message 2 \"three\" was acknowledged by s1, and is missing from the log on s1, s2, s3"
+    );
+}
