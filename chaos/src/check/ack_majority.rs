@@ -24,6 +24,8 @@ pub(crate) fn check(context: &Context) -> CheckResult {
         .messages
         .iter()
         .filter_map(|message| Some((message, message.ack?)))
+        // Without a place it is missing from the log, which `acked-present` names.
+        .filter(|(_, ack)| ack.names_place())
         .collect();
     if acked.is_empty() {
         return findings.not_judged("nothing was acknowledged");

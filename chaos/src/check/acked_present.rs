@@ -101,12 +101,14 @@ fn missing(
     found: Option<(u64, u64)>,
     holders: &[&str],
 ) -> Violation {
+    let place = match ack.names_place() {
+        true => format!(" at index {} (slot {})", ack.index, ack.slot),
+        false => String::new(),
+    };
     let promised = format!(
-        "{} was acknowledged by {} at index {} (slot {})",
+        "{} was acknowledged by {}{place}",
         context.name(message),
         ack.server,
-        ack.index,
-        ack.slot
     );
     let truth = match found {
         Some((index, slot)) => format!("stands at index {index} (slot {slot})"),
@@ -114,7 +116,7 @@ fn missing(
     };
     Violation {
         message: format!("{promised}, and {truth} on {}", holders.join(", ")),
-        slot: Some(ack.slot),
+        slot: ack.names_place().then_some(ack.slot),
         servers: holders.iter().map(|name| name.to_string()).collect(),
         at_us: Some(ack.at_us),
         ..Violation::default()

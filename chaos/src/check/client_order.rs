@@ -52,6 +52,10 @@ pub(crate) fn check(context: &Context) -> CheckResult {
             }
             last_said_us = message.said_us;
             if let Some(ack) = message.ack {
+                // Without a place it is missing from the log, which `acked-present` names.
+                if !ack.names_place() {
+                    continue;
+                }
                 // One batch may carry several: then the slot is the same and the index ascends.
                 if ack.index <= last_place.0 || ack.slot < last_place.1 {
                     findings.violate(|| Violation {

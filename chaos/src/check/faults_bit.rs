@@ -45,10 +45,11 @@ pub(crate) fn check(context: &Context) -> CheckResult {
 /// Why a firing is taken not to have done what was planned.
 pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
     let steps = firing.breaks.iter().map(|line| (line, "broken"));
+    // A heal of no node is none: another fault took the node over, and heals it.
     let own_heals = firing
         .heals
         .iter()
-        .filter(|line| line.fault == firing.fault);
+        .filter(|line| line.fault == firing.fault && !of_no_node(&line.action));
     for (line, word) in steps.chain(own_heals.map(|line| (line, "healed"))) {
         if let Some(error) = &line.error {
             return Some(plain(error));
@@ -61,6 +62,17 @@ pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
         return no_hits(context, firing);
     }
     None
+}
+
+fn of_no_node(action: &Action) -> bool {
+    match action {
+        Action::Kill { nodes }
+        | Action::Stop { nodes }
+        | Action::Start { nodes }
+        | Action::Pause { nodes }
+        | Action::Resume { nodes } => nodes.is_empty(),
+        Action::Links { .. } => false,
+    }
 }
 
 fn no_effect(line: &ActionLine, word: &str) -> Option<String> {

@@ -12,6 +12,10 @@ use crate::report::{CheckResult, Violation, clip, count, time};
 pub(crate) fn check(context: &Context) -> Option<CheckResult> {
     let mut findings = Findings::new(context, "seen-by");
     let evidence = context.evidence;
+    let demanded = |what: &Say| matches!(what, Say::Say { seen_by, .. } if !seen_by.is_empty());
+    if !context.plan.traffic.iter().any(|t| demanded(&t.what)) {
+        return None;
+    }
     // The n-th line of a client with a text is the n-th message that it said with that text.
     let mut said: HashMap<(&str, &str), Vec<u32>> = HashMap::new();
     for (place, message) in evidence.messages.iter().enumerate() {
@@ -85,11 +89,9 @@ pub(crate) fn check(context: &Context) -> Option<CheckResult> {
             });
         }
     }
-    (demands > 0).then(|| {
-        findings.finish(format!(
-            "{}, slowest {}",
-            count(demands, "demand"),
-            time(slowest_us)
-        ))
-    })
+    Some(findings.finish(format!(
+        "{}, slowest {}",
+        count(demands, "demand"),
+        time(slowest_us)
+    )))
 }

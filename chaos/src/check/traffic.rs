@@ -49,9 +49,10 @@ pub(crate) fn check(context: &Context) -> CheckResult {
             ));
         }
     }
-    findings.finish(format!(
-        "{}, some during each of {}",
-        count(acked, "acknowledgement"),
-        count(context.firings.len() as u64, "firing")
-    ))
+    let mut text = count(acked, "acknowledgement");
+    if !context.firings.is_empty() {
+        let firings = count(context.firings.len() as u64, "firing");
+        text.push_str(&format!("; traffic during each of {firings}"));
+    }
+    findings.finish(text)
 }

@@ -7,10 +7,11 @@ use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::value::Value;
 
 use super::evidence::{
-    Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Message, NO_MESSAGE, Node, Read,
-    Replica, Reroute, Server, ServerEvent, Session, StrayAck, Told, What,
+    Ack, Death, Delivery, Ending, Evidence, HOLE, Join, Node, Read, Replica, Reroute, Server,
+    ServerEvent, StrayAck, Told, What,
 };
-use super::{Line, RunHeader, VERSION};
+use super::sessions::{acknowledge, say, session};
+use super::{Line, RunHeader, VERSION, apply};
 use crate::target::LogSource;
 
 /// More slots than any history holds; a larger number in a file is damage.
@@ -414,7 +415,7 @@ impl Builder {
                 replica.values.resize(chosen, HOLE);
             }
         }
-        apply_logs(&mut evidence);
+        apply::apply_logs(&mut evidence);
         Some(evidence)
     }
 }
@@ -473,152 +474,4 @@ fn server_of<'a>(evidence: &'a mut Evidence, name: &str) -> Result<&'a mut Serve
     server(evidence, name).ok_or_else(|| {
         format!("a protocol event of `{name}`, which the `run` line does not name as a server")
     })
-}
-
-fn session<'a>(
-    evidence: &'a mut Evidence,
-    client: ClientId,
-    node: u32,
-    name: &str,
-) -> &'a mut Session {
-    let sessions = &mut evidence.sessions;
-    let place = *evidence.session_of.entry(client).or_insert_with(|| {
-        sessions.push(Session {
-            client,
-            node,
-            name: name.to_string(),
-            messages: Vec::new(),
-            joins: Vec::new(),
-            reroutes: Vec::new(),
-            told: Vec::new(),
-            deliveries: Vec::new(),
-            reads: Vec::new(),
-        });
-        sessions.len() as u32 - 1
-    });
-    &mut evidence.sessions[place as usize]
-}
-
-fn say(
-    evidence: &mut Evidence,
-    node: u32,
-    client: ClientId,
-    speaker: &str,
-    seq: u64,
-    said_us: u64,
-    text: String,
-) {
-    let message = evidence.messages.len() as u32;
-    let session = session(evidence, client, node, speaker);
-    let other_name = (session.name != speaker).then(|| speaker.into());
-    let repeated = match session.messages.last() {
-        Some(&(last, _)) if last >= seq => {
-            match session.messages.binary_search_by_key(&seq, |&(seq, _)| seq) {
-                Ok(_) => true,
-                Err(place) => {
-                    session.messages.insert(place, (seq, message));
-                    false
-                }
-            }
-        }
-        _ => {
-            session.messages.push((seq, message));
-            false
-        }
-    };
-    if repeated {
-        evidence.repeated_says.push(message);
-    }
-    let session = evidence.session_of[&client];
-    evidence.messages.push(Message {
-        session,
-        seq,
-        said_us,
-        other_name,
-        text: text.into_boxed_str(),
-        ack: None,
-    });
-}
-
-/// Notes the acknowledgement with its message; false if there is no such message (yet).
-fn acknowledge(evidence: &mut Evidence, client: ClientId, seq: u64, ack: Ack) -> bool {
-    let Some(message) = evidence
-        .session(client)
-        .and_then(|session| session.message(seq))
-    else {
-        return false;
-    };
-    match &evidence.messages[message as usize].ack {
-        None => evidence.messages[message as usize].ack = Some(ack),
-        Some(first) if (first.index, first.slot) != (ack.index, ack.slot) => {
-            evidence.conflicting_acks.push((message, ack));
-        }
-        Some(_) => {}
-    }
-    true
-}
-
-/// Works out what each log means, sharing the work between replicas that agree.
-fn apply_logs(evidence: &mut Evidence) {
-    let mut order: Vec<usize> = (0..evidence.replicas.len()).collect();
-    order.sort_by_key(|&place| std::cmp::Reverse(evidence.replicas[place].values.len()));
-    let mut owners: Vec<usize> = Vec::new();
-    for place in order {
-        let values = &evidence.replicas[place].values;
-        let shared = owners.iter().position(|&owner| {
-            evidence.replicas[owner]
-                .values
-                .starts_with(values.as_slice())
-        });
-        let (chat, messages) = match shared {
-            Some(chat) => {
-                let last = values.len() as u64;
-                let messages = evidence.chats[chat].partition_point(|applied| applied.slot <= last);
-                (chat, messages)
-            }
-            None => {
-                let chat = apply(evidence, values);
-                let messages = chat.len();
-                owners.push(place);
-                evidence.chats.push(chat);
-                (evidence.chats.len() - 1, messages)
-            }
-        };
-        evidence.replicas[place].chat = chat;
-        evidence.replicas[place].messages = messages;
-    }
-}
-
-/// The session rule, written a second time and as plainly as possible: a message takes effect if
-/// its number is one more than the last that took effect for its client; nothing else does.
-fn apply(evidence: &Evidence, values: &[u32]) -> Vec<Applied> {
-    let mut last: HashMap<ClientId, u64> = HashMap::new();
-    let mut chat = Vec::new();
-    for (place, &value) in values.iter().enumerate() {
-        if value == HOLE {
-            continue;
-        }
-        let commands = evidence.values[value as usize].commands();
-        for (offset, command) in commands.iter().enumerate() {
-            let last = last.entry(command.client).or_insert(0);
-            if command.seq != *last + 1 {
-                continue;
-            }
-            *last = command.seq;
-            let message = evidence
-                .session(command.client)
-                .and_then(|session| session.message(command.seq))
-                .unwrap_or(NO_MESSAGE);
-            chat.push(Applied {
-                client: command.client,
-                seq: command.seq,
-                slot: place as u64 + 1,
-                value,
-                offset: offset as u32,
-                message,
-                digest: crc32c::crc32c(command.text.as_bytes()),
-            });
-        }
-    }
-    chat
 }

@@ -147,12 +147,22 @@ pub struct Message {
     pub ack: Option<Ack>,
 }
 
+/// A server that answers a retry of an older message knows that it is stored, but not where, and
+/// gives index and slot as 0. Then they are taken from the log, where the message must be; both
+/// stay 0 if it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ack {
     pub at_us: u64,
     pub index: u64,
     pub slot: u64,
     pub server: ServerId,
+}
+
+impl Ack {
+    /// Whether the place is known.
+    pub fn names_place(&self) -> bool {
+        self.index != 0
+    }
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! All that happened in a run, saved as JSON lines before anything is judged.
 
+mod apply;
 mod build;
 mod evidence;
 mod firings;
@@ -7,6 +8,9 @@ mod lean;
 mod lifetimes;
 mod reach;
 mod read;
+mod sessions;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use build::Builder;

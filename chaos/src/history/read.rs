@@ -1,11 +1,9 @@
 //! Reads a saved history into evidence.
 
-use std::borrow::Cow;
 use std::io::BufRead;
 
 use paxosctl_node::ids::{ServerId, Slot};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{Builder, Evidence, Line, lean};
 
@@ -87,10 +85,8 @@ impl From<serde_json::Error> for Problem {
 /// Nearly all lines of a long history are of two types, which are recognised by how the writer
 /// begins them; any other spelling of the same JSON is read too, only slower.
 fn add(builder: &mut Builder, bytes: &[u8]) -> Result<(), Problem> {
-    if bytes.starts_with(br#"{"type":"node","#) {
-        let line: NodeLine = serde_json::from_slice(bytes)?;
-        let event = lean::event(line.what.get())?;
-        builder.node(line.at_us, &line.node, event)
+    if let Some((at_us, node, what)) = lean::node_line(bytes) {
+        builder.node(at_us, node, lean::event(what)?)
     } else if bytes.starts_with(br#"{"type":"slot","#) {
         let line: SlotLine = serde_json::from_slice(bytes)?;
         builder.slot(
@@ -105,17 +101,7 @@ fn add(builder: &mut Builder, bytes: &[u8]) -> Result<(), Problem> {
     .map_err(Problem::Meaning)
 }
 
-/// [`Line::Node`] without the copy that an internally tagged enum costs.
-#[derive(Deserialize)]
-struct NodeLine<'a> {
-    at_us: u64,
-    #[serde(borrow)]
-    node: Cow<'a, str>,
-    #[serde(borrow)]
-    what: &'a RawValue,
-}
-
-/// [`Line::Slot`] likewise.
+/// [`Line::Slot`] without the copy that an internally tagged enum costs.
 #[derive(Deserialize)]
 struct SlotLine<'a> {
     server: ServerId,

@@ -3,6 +3,8 @@
 mod model;
 mod render;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use model::{

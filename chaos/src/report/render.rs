@@ -1,7 +1,10 @@
 //! Renders a result: tables for people, JSON for machines.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
+    TableStyle, Width,
+};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::model::{
     CheckResult, ClientRow, FaultRow, Outcome, ReplicaRow, RunResult, TrafficSummary, Verdict,
@@ -60,6 +63,13 @@ pub fn tables(result: &RunResult, look: Look) -> String {
     out.text
 }
 
+/// One rule under the header and nothing else: rows stay together.
+const RULED: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A column that may be wrapped is not made narrower than this.
+const NARROWEST: u16 = 12;
+
 struct Out {
     text: String,
     look: Look,
@@ -108,7 +118,7 @@ impl Out {
 
     fn table(&self, header: &[&str]) -> Table {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.load_style(RULED);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         if self.look.colour {
             table.enforce_styling();
@@ -137,12 +147,27 @@ impl Out {
         }
     }
 
-    /// Appends the table if it fits the width; else each row as lines `column: value`.
-    fn place(&mut self, table: &Table) {
-        let width = self.look.width.map_or(usize::MAX, usize::from);
-        if widest(table) <= width {
-            self.text.push_str(&table.trim_fmt());
-            self.text.push('\n');
+    /// Appends the table, with the columns `wraps` as narrow as they must be. Where even that is too
+    /// wide, each row becomes lines `column: value`.
+    fn place(&mut self, mut table: Table, wraps: &[usize]) {
+        let contents = table.column_max_content_widths();
+        for (place, column) in table.column_iter_mut().enumerate() {
+            let constraint = if wraps.contains(&place) {
+                let least = contents[place].min(NARROWEST);
+                // The boundary includes the column's padding.
+                ColumnConstraint::LowerBoundary(Width::Fixed(least + 2))
+            } else {
+                ColumnConstraint::ContentWidth
+            };
+            column.set_constraint(constraint);
+        }
+        let lines: Vec<String> = table.lines().collect();
+        let widest = lines.iter().map(|line| columns(line)).max().unwrap_or(0);
+        if widest <= self.room(0) {
+            for line in lines {
+                self.text.push_str(line.trim_end());
+                self.text.push('\n');
+            }
             return;
         }
         let header: Vec<String> = table
@@ -162,46 +187,44 @@ impl Out {
     }
 }
 
-/// The columns of the widest line, escapes not counted.
-fn widest(table: &Table) -> usize {
-    let mut bare = table.clone();
-    bare.force_no_tty();
-    bare.lines()
-        .map(|line| line.trim_end().chars().count())
-        .max()
-        .unwrap_or(0)
+/// The columns that a line takes on a terminal, without its escapes and the space at its end.
+fn columns(line: &str) -> usize {
+    let mut bare = String::with_capacity(line.len());
+    let mut escaped = false;
+    for c in line.chars() {
+        match c {
+            '\u{1b}' => escaped = true,
+            'm' if escaped => escaped = false,
+            _ if escaped => {}
+            _ => bare.push(c),
+        }
+    }
+    bare.trim_end().width()
 }
 
-/// Splits at spaces into lines of at most `width` characters; a longer word is cut.
+/// Splits at spaces into lines of at most `width` columns; a longer word is cut.
 fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let mut lines = Vec::new();
+    let mut line = String::new();
     let mut used = 0;
     for word in text.split_inclusive(' ') {
-        let length = word.trim_end().chars().count();
-        if used > 0 && used + length > width {
-            trim_end(&mut lines);
-            lines.push(String::new());
+        if used > 0 && used + word.trim_end().width() > width {
+            lines.push(line.trim_end().to_string());
+            line.clear();
             used = 0;
         }
         for c in word.chars() {
-            if used == width && c != ' ' {
-                lines.push(String::new());
+            let wide = c.width().unwrap_or(0);
+            if used + wide > width && c != ' ' {
+                lines.push(std::mem::take(&mut line));
                 used = 0;
             }
-            if let Some(line) = lines.last_mut() {
-                line.push(c);
-                used += 1;
-            }
+            line.push(c);
+            used += wide;
         }
     }
-    trim_end(&mut lines);
+    lines.push(line.trim_end().to_string());
     lines
-}
-
-fn trim_end(lines: &mut [String]) {
-    if let Some(line) = lines.last_mut() {
-        line.truncate(line.trim_end().len());
-    }
 }
 
 fn verdict(out: &mut Out, result: &RunResult) {
@@ -220,8 +243,8 @@ fn verdict(out: &mut Out, result: &RunResult) {
         facts.push(time(result.duration_us));
     }
     let line = plain(&facts.join(" · "));
-    let taken = result.verdict.word().chars().count() + 2;
-    if taken + line.chars().count() <= out.room(0) {
+    let taken = result.verdict.word().width() + 2;
+    if taken + line.width() <= out.room(0) {
         out.text.push_str("  ");
         out.text.push_str(&line);
         out.text.push('\n');
@@ -251,7 +274,7 @@ fn checks(out: &mut Out, checks: &[CheckResult]) {
             out.cell(&plain(&check.evidence), None),
         ]);
     }
-    out.place(&table);
+    out.place(table, &[2]);
 }
 
 fn violations(out: &mut Out, result: &RunResult) {
@@ -275,6 +298,7 @@ fn violations(out: &mut Out, result: &RunResult) {
     }
 }
 
+/// One violation in full; the command that repeats it is that of the whole run, further down.
 fn one_violation(out: &mut Out, number: usize, violation: &Violation) {
     let heading = format!("{} {number}", violation.property);
     let heading = out.style(&heading, "31");
@@ -298,7 +322,6 @@ fn one_violation(out: &mut Out, number: usize, violation: &Violation) {
         };
         out.wrapped(&format!("at {}; {faults}", moment(at_us)), 2, 2);
     }
-    out.wrapped(&format!("run again: {}", violation.command), 2, 2);
 }
 
 fn replicas(out: &mut Out, rows: &[ReplicaRow]) {
@@ -337,11 +360,18 @@ fn replicas(out: &mut Out, rows: &[ReplicaRow]) {
         ]);
     }
     align_right(&mut table, &[2, 3, 5, 6]);
-    out.place(&table);
+    out.place(table, &[]);
 }
 
 fn faults(out: &mut Out, rows: &[FaultRow]) {
-    let mut table = out.table(&["", "planned", "fired at", "target", "effect", "healed at"]);
+    let mut table = out.table(&[
+        "fault",
+        "planned",
+        "fired at",
+        "target",
+        "effect",
+        "healed at",
+    ]);
     for row in rows {
         let name = if row.firings > 1 {
             format!("{} {}/{}", row.fault, row.firing, row.firings)
@@ -363,7 +393,7 @@ fn faults(out: &mut Out, rows: &[FaultRow]) {
         ]);
     }
     align_right(&mut table, &[2, 5]);
-    out.place(&table);
+    out.place(table, &[1, 3, 4]);
 }
 
 /// The first few targets; a partition of many nodes has dozens of links.
@@ -432,7 +462,7 @@ fn clients(out: &mut Out, rows: &[ClientRow]) {
         ]);
     }
     align_right(&mut table, &[1, 2, 3, 4]);
-    out.place(&table);
+    out.place(table, &[5]);
 }
 
 fn right(text: &str) -> Cell {

@@ -10,6 +10,17 @@ use crate::target::{Action, Change};
 pub(crate) fn replicas(context: &Context) -> Vec<ReplicaRow> {
     let evidence = context.evidence;
     let lags = worst_lags(context);
+    // Replicas that are level share a chat, and its digest is worked out once.
+    let mut known: Vec<((usize, usize), String)> = Vec::new();
+    let mut digest_of = |replica: &Replica| {
+        let key = (replica.chat, replica.messages);
+        if let Some((_, digest)) = known.iter().find(|(known, _)| *known == key) {
+            return digest.clone();
+        }
+        let digest = digest(evidence.chat_of(replica));
+        known.push((key, digest.clone()));
+        digest
+    };
     evidence
         .replicas
         .iter()
@@ -21,7 +32,7 @@ pub(crate) fn replicas(context: &Context) -> Vec<ReplicaRow> {
                 state: state(context, place, replica),
                 slots: replica.values.len() as u64,
                 messages: replica.messages as u64,
-                digest: readable.then(|| digest(evidence.chat_of(replica))),
+                digest: readable.then(|| digest_of(replica)),
                 restarts: evidence
                     .node(&replica.name)
                     .map_or(0, |node| node.started_us.len().saturating_sub(1) as u64),
@@ -133,13 +144,15 @@ pub(crate) fn faults(context: &Context) -> Vec<FaultRow> {
         .collect()
 }
 
-/// What was observed, in a few words: `s2 exited (signal 9)`, `table 4 on 6 nodes, 37 hits`.
+/// What was observed, in a few words: `s2 ended: signal 9`, `table 4 on 6 nodes, 37 messages hit`.
 fn effect(context: &Context, firing: &Firing) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut tables: Vec<(u64, u64)> = Vec::new();
     for change in firing.breaks.iter().flat_map(|line| &line.changes) {
         match change {
-            Change::Exited { node, status } => parts.push(format!("{node} {}", plain(status))),
+            Change::Exited { node, status } => {
+                parts.push(format!("{node} ended: {}", plain(status)))
+            }
             Change::Started { node, pid } => parts.push(format!("{node} runs as {pid}")),
             Change::Paused { node } => parts.push(format!("{node} paused")),
             Change::Resumed { node } => parts.push(format!("{node} resumed")),

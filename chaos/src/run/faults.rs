@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use paxosctl_node::link::{Rule, Side, What};
 
 use super::{Ended, Progress, Run};
-use crate::history::{ActionLine, Line, Phase, Step, micros};
+use crate::history::{ActionLine, HEAL, Line, Phase, Step, micros};
 use crate::plan::Verb;
 use crate::schedule::{Resolved, Unresolved, firing_rng, link_names, resolve};
 use crate::target::{Action, Change};
@@ -147,7 +147,7 @@ impl Run<'_> {
         let now = self.target.now();
         self.phase(Phase::Heal, now);
         let cause = Cause {
-            fault: "heal".to_owned(),
+            fault: HEAL.to_owned(),
             firing: 1,
             step: Step::Heal,
             planned: "heal all".to_owned(),

@@ -15,15 +15,12 @@ use std::time::Duration;
 
 use paxosctl_node::ids::ServerId;
 
-use crate::history::{ActionLine, Line, Phase, RunHeader, Step, micros};
+use crate::history::{self, ActionLine, Line, Phase, RunHeader, Step, micros};
 use crate::plan::{Plan, Say};
 use crate::schedule;
 use crate::target::{Observation, Op, ReplicaLog, Target, TargetError};
 use faults::{Faults, Firing};
 use known::Known;
-
-/// The format of the history that the loop writes.
-pub const HISTORY_VERSION: u32 = 1;
 
 /// The longest wait between two looks at the stop switch.
 const TICK: Duration = Duration::from_millis(100);
@@ -36,9 +33,6 @@ const RETRY: Duration = Duration::from_millis(20);
 
 /// How long the replicas must stay level before that is believed.
 const QUIET: Duration = Duration::from_millis(200);
-
-/// How long, once the replicas are level, the clients may take to show the last messages.
-const DELIVERY: Duration = Duration::from_secs(2);
 
 /// The longest time that reading all logs may take.
 const FINAL_READS: Duration = Duration::from_secs(30);
@@ -154,7 +148,7 @@ type Queue = BTreeMap<(Duration, Task), Duration>;
 impl Run<'_> {
     fn go(&mut self) -> Result<(), Ended> {
         let header = RunHeader {
-            version: HISTORY_VERSION,
+            version: history::VERSION,
             plan: self.plan.name.clone(),
             seed: self.seed,
             servers: schedule::servers(self.plan),
@@ -291,7 +285,7 @@ impl Run<'_> {
             };
             if let Some((_, since)) = level_since
                 && now >= since + QUIET
-                && (self.known.all_delivered() || now >= since + DELIVERY)
+                && self.known.all_delivered()
             {
                 self.phase_at(since, Phase::Converged, deadline);
                 return Ok(());
@@ -302,11 +296,12 @@ impl Run<'_> {
                 }
                 return Ok(());
             }
-            let next = level_since.map_or(deadline, |(_, since)| {
-                let look = if now < since + QUIET { QUIET } else { DELIVERY };
-                deadline.min(since + look)
-            });
-            self.wait(next)?;
+            // Once the replicas were level long enough, only news from a client changes anything.
+            let next = level_since
+                .map(|(_, since)| since + QUIET)
+                .filter(|&quiet| quiet > now)
+                .unwrap_or(deadline);
+            self.wait(next.min(deadline))?;
         }
     }
 

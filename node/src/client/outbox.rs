@@ -136,7 +136,7 @@ mod tests {
         let mut outbox = outbox(70);
         assert_eq!(outbox.next_due(), Some(ms(0)));
         assert_eq!(due(&mut outbox, ms(1)), Vec::from_iter(1..=64));
-        assert_eq!(due(&mut outbox, ms(2)), []);
+        assert!(due(&mut outbox, ms(2)).is_empty());
         assert!(outbox.acknowledged(3));
         assert!(!outbox.acknowledged(3));
         assert_eq!(due(&mut outbox, ms(3)), [65]);
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(times, [ms(0), ms(300), ms(900), ms(1900), ms(2900)]);
         outbox.acknowledged(1);
         assert_eq!(outbox.next_due(), None);
-        assert_eq!(due(&mut outbox, ms(9999)), []);
+        assert!(due(&mut outbox, ms(9999)).is_empty());
     }
 
     #[test]
@@ -165,14 +165,14 @@ mod tests {
         let mut outbox = outbox(4);
         due(&mut outbox, ms(0));
         outbox.resend_from(ms(49), 2, &Timing::default());
-        assert_eq!(due(&mut outbox, ms(49)), []);
+        assert!(due(&mut outbox, ms(49)).is_empty());
         outbox.resend_from(ms(50), 2, &Timing::default());
         assert_eq!(due(&mut outbox, ms(50)), [2, 3, 4]);
         outbox.resend_from(ms(51), 2, &Timing::default());
-        assert_eq!(due(&mut outbox, ms(51)), []);
+        assert!(due(&mut outbox, ms(51)).is_empty());
         // The server lags behind what was acknowledged: nothing to resend before 5.
         outbox.resend_from(ms(200), 5, &Timing::default());
-        assert_eq!(due(&mut outbox, ms(200)), []);
+        assert!(due(&mut outbox, ms(200)).is_empty());
     }
 
     #[test]

@@ -138,6 +138,7 @@ async fn serve(
             address: address.to_string(),
             first_leader: config.first_leader,
             seed: config.seed,
+            first_read: super::monotonic_us(),
             recovered,
             history: opened.history,
         },

@@ -106,9 +106,8 @@ impl Log {
         // Nothing was changed up to here, so that a refused log stays as it was found.
 
         if let Some(number) = end.unfinished {
-            // Nothing was ever written behind its header.
+            // Nothing was ever written behind its header. The directory is synced below.
             disk.remove(&file_name(number))?;
-            disk.sync_dir()?;
         }
         let (header, length) = match end.last {
             Some(last) => {

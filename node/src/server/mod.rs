@@ -49,6 +49,9 @@ pub struct Start {
     pub address: String,
     pub first_leader: Option<ServerId>,
     pub seed: u64,
+    /// Reads are numbered from here. No number may be used again in a later life of the server: a
+    /// leader's late answer to the old read would pass for one to the new.
+    pub first_read: u64,
     /// What its disk remembers.
     pub recovered: RecoveredLog,
     pub history: History,
@@ -146,7 +149,7 @@ impl Server {
             listeners: Listeners::default(),
             pending: Pending::default(),
             reads: BTreeMap::new(),
-            last_read: 0,
+            last_read: start.first_read,
             opened: disk.opened,
             barred: None,
             led_at: None,

@@ -34,7 +34,7 @@ fn a_fault_that_bit_is_shown_with_what_was_observed() {
     assert_passes(&result);
     let row = &result.faults[0];
     assert_eq!(row.planned, "kill s3");
-    assert_eq!(row.effect, "s3 signal 9");
+    assert_eq!(row.effect, "s3 ended: signal 9");
     assert_eq!(row.fired_at_us, 200_000);
     assert_eq!(row.healed_at_us, Some(405_000));
     assert!(row.bit);

@@ -4,6 +4,7 @@ mod clients;
 mod disturbed;
 mod limits;
 mod log;
+mod order;
 mod protocol;
 mod speed;
 mod verdict;

@@ -91,13 +91,30 @@ fn a_million_messages_on_five_replicas() {
     let bytes = story.bytes();
     println!("{} lines, {} MB", story.lines.len(), bytes.len() >> 20);
     story.lines = Vec::new();
+    for class in ["node", "slot"] {
+        let prefix = format!("{{\"type\":\"{class}\"");
+        let some: Vec<u8> = bytes
+            .split_inclusive(|&byte| byte == b'\n')
+            .enumerate()
+            .filter(|(number, line)| *number == 0 || line.starts_with(prefix.as_bytes()))
+            .flat_map(|(_, line)| line.iter().copied())
+            .collect();
+        let before = cpu();
+        let evidence = history::read(&some[..]).expect("readable");
+        println!(
+            "read {class}         {:?} {}",
+            cpu() - before,
+            evidence.values.len()
+        );
+    }
     let before = cpu();
     let evidence = history::read(&bytes[..]).expect("readable");
     println!("read              {:?}", cpu() - before);
     let before = cpu();
     let context = Context::new(&evidence, &story.plan);
     println!("context           {:?}", cpu() - before);
-    let checks: [(&str, fn(&Context) -> CheckResult); 11] = [
+    type Check = fn(&Context) -> CheckResult;
+    let checks: [(&str, Check); 11] = [
         ("agreement", agreement::check),
         ("acked-present", acked_present::check),
         ("no-duplicates", no_duplicates::check),
@@ -115,6 +132,15 @@ fn a_million_messages_on_five_replicas() {
         let result = check(&context);
         println!("  {name:16}{:?} {:?}", cpu() - before, result.outcome);
     }
+    let before = cpu();
+    let rows = report::replicas(&context);
+    println!("  replicas        {:?} {}", cpu() - before, rows.len());
+    let before = cpu();
+    let summary = report::traffic(&context);
+    println!("  traffic         {:?} {}", cpu() - before, summary.sent);
+    let before = cpu();
+    let rows = report::clients(&context);
+    println!("  clients         {:?} {}", cpu() - before, rows.len());
     let before = cpu();
     let result = judge(&evidence, &story.plan);
     println!("judge, all of it  {:?}", cpu() - before);

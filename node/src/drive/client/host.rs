@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::connections::{Closed, Connections, Peer};
 use super::{Ask, Input, News};
-use crate::client::{Effect, Generator, Happened, Session};
+use crate::client::{Effect, Generator, Happened, Session, addressee, answer_addressee};
 use crate::ids::ClientId;
-use crate::wire::{BalancerAnswer, BalancerMessage, ServerMessage};
+use crate::wire::{BalancerAnswer, BalancerMessage};
 
 /// How long a leaving client waits for what is open.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
@@ -116,14 +116,15 @@ impl Host {
         let now = self.now();
         match input {
             Input::Server { server, message } => {
-                if let Some(&session) = client_of(&message).and_then(|id| self.by_id.get(&id)) {
+                if let Some(&session) = addressee(&message).and_then(|id| self.by_id.get(&id)) {
                     self.sessions[session].from_server(now, server, message);
                     self.carry_out(session);
                 }
             }
             Input::Balancer(BalancerAnswer::Who(who)) => (self.news)(News::Who(who)),
             Input::Balancer(answer) => {
-                if let Some(&session) = asker_of(&answer).and_then(|id| self.by_id.get(&id)) {
+                if let Some(&session) = answer_addressee(&answer).and_then(|id| self.by_id.get(&id))
+                {
                     self.sessions[session].from_balancer(now, answer);
                     self.carry_out(session);
                 }
@@ -276,33 +277,6 @@ impl Host {
         // The farewell is a courtesy to the servers: they notice the end without it.
         tokio::time::sleep(FAREWELL).await;
         (self.news)(News::Ended);
-    }
-}
-
-/// The session that a server's message is for.
-fn client_of(message: &ServerMessage) -> Option<ClientId> {
-    match *message {
-        ServerMessage::Joined { client, .. }
-        | ServerMessage::Ack { client, .. }
-        | ServerMessage::Gap { client, .. }
-        | ServerMessage::Deliver { client, .. }
-        | ServerMessage::Page { client, .. }
-        | ServerMessage::ReadResult { client, .. }
-        | ServerMessage::Pong { client, .. }
-        | ServerMessage::GoElsewhere { client, .. } => Some(client),
-        ServerMessage::Status(_) | ServerMessage::Slots { .. } => None,
-    }
-}
-
-/// The session that asked the balancer.
-fn asker_of(answer: &BalancerAnswer) -> Option<ClientId> {
-    match *answer {
-        BalancerAnswer::GoTo { client, .. }
-        | BalancerAnswer::NotReady { client, .. }
-        | BalancerAnswer::NoMajority { client, .. } => Some(client),
-        BalancerAnswer::Registered { .. }
-        | BalancerAnswer::Refused { .. }
-        | BalancerAnswer::Who(_) => None,
     }
 }
 

@@ -54,7 +54,7 @@ fn a_log_cut_at_every_byte() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
     fn random_logs_cut_at_every_byte_of_the_last_segment(commits in any_life()) {
@@ -69,6 +69,19 @@ proptest! {
                 .count();
             prop_assert_eq!(reopen(&cut), Summary::of(&commits[..whole]));
         }
+    }
+}
+
+/// A segment that holds nothing but its header still says which groups came before it.
+#[test]
+fn a_segment_cut_before_an_empty_one() {
+    let disk = written(&life());
+    disk.truncate("00000003.log", 48).unwrap();
+    assert!(open(&disk.fork()).is_ok());
+    for length in 0..disk.contents("00000002.log").len() as u64 {
+        let cut = disk.fork();
+        cut.truncate("00000002.log", length).unwrap();
+        assert!(is_damage(&open(&cut)), "cut at {length}");
     }
 }
 

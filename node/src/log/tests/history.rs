@@ -173,6 +173,8 @@ fn a_hole_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
     /// Pages against a plain list of the messages that took effect.
     #[test]
     fn pages_of_the_chat(

@@ -187,9 +187,15 @@ fn a_learned_value_outranks_acceptances() {
             accepted(1, 1, value(4, "stale")),
         ],
     ];
+    let chosen = [value(3, "first"), value(2, "chosen")];
     let found = reopen(&written(&commits));
-    assert_eq!(found.chosen, [value(3, "first"), value(2, "chosen")]);
+    assert_eq!(found.chosen, chosen);
     assert_eq!(found.accepted, BTreeMap::new());
+
+    // The same if both slots become chosen by one record.
+    let mut commits = commits;
+    commits[2][1] = Record::Chosen { upto: Slot(2) };
+    assert_eq!(reopen(&written(&commits)).chosen, chosen);
 }
 
 /// The vote must still tell of what was accepted in a slot whose chosen value was learned while a

@@ -1,5 +1,7 @@
 //! Hand-made histories: a story of a sound run, which a test then spoils in one place.
 
+mod expect;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,8 +13,10 @@ use paxosctl_node::wire::LinkCount;
 
 use crate::history::{self, ActionLine, Line, Phase, RunHeader, Step};
 use crate::plan::{Cluster, Expect, Fault, Nodes, Plan, Say, Traffic, Verb};
-use crate::report::{Outcome, RunResult};
+use crate::report::RunResult;
 use crate::target::{Action, Change, LogSource};
+
+pub(crate) use expect::*;
 
 /// A run in the making. Every message takes 10 ms from being said to being shown everywhere.
 pub(crate) struct Story {
@@ -466,63 +470,6 @@ impl Story {
     /// Saved, read back, and judged.
     pub fn judge(&self) -> RunResult {
         let evidence = history::read(&self.bytes()[..]).expect("a readable history");
-        super::judge(&evidence, &self.plan)
+        crate::check::judge(&evidence, &self.plan)
     }
-}
-
-/// The properties with this outcome, in the order of the result.
-pub(crate) fn with(result: &RunResult, outcome: Outcome) -> Vec<&str> {
-    result
-        .checks
-        .iter()
-        .filter(|check| check.outcome == outcome)
-        .map(|check| check.property.as_str())
-        .collect()
-}
-
-/// Exactly these properties are violated, and nothing is inconclusive.
-pub(crate) fn assert_violated(result: &RunResult, properties: &[&str]) {
-    assert_eq!(
-        with(result, Outcome::Violated),
-        properties,
-        "{:#?}",
-        result.reasons
-    );
-    assert_eq!(
-        with(result, Outcome::Inconclusive),
-        [""; 0],
-        "{:#?}",
-        result.reasons
-    );
-}
-
-/// Nothing is violated, and exactly these properties are inconclusive.
-pub(crate) fn assert_inconclusive(result: &RunResult, properties: &[&str]) {
-    assert_eq!(
-        with(result, Outcome::Violated),
-        [""; 0],
-        "{:#?}",
-        result.reasons
-    );
-    assert_eq!(
-        with(result, Outcome::Inconclusive),
-        properties,
-        "{:#?}",
-        result.reasons
-    );
-}
-
-/// Everything holds.
-pub(crate) fn assert_passes(result: &RunResult) {
-    assert_inconclusive(result, &[]);
-    assert_eq!(result.exit_code, 0);
-}
-
-/// The message of the first violation of a property.
-pub(crate) fn message<'a>(result: &'a RunResult, property: &str) -> &'a str {
-    result
-        .violations()
-        .find(|violation| violation.property == property)
-        .map(|violation| violation.message.as_str())
-        .expect("a violation")
 }

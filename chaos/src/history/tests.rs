@@ -1,0 +1,191 @@
+//! Writing and reading: what is tolerated, and what is an error.
+
+use std::io::Write as _;
+
+use paxosctl_node::event::Event;
+use paxosctl_node::ids::{ClientId, ServerId, Slot};
+
+use super::*;
+use crate::check::support::*;
+
+fn chat() -> Story {
+    let mut story = Story::new(3);
+    story.say("ann", "one");
+    story.say("bob", "two");
+    story.finish()
+}
+
+fn error(bytes: &[u8]) -> (u64, String) {
+    let error = read(bytes).expect_err("damage");
+    (error.line(), error.to_string())
+}
+
+#[test]
+fn a_history_is_read_back_whole() {
+    let story = chat();
+    let evidence = read(&story.bytes()[..]).expect("readable");
+    assert_eq!(evidence.ending, Ending::Complete);
+    assert_eq!(evidence.header.plan, "story");
+    assert_eq!(evidence.messages.len(), 2);
+    assert_eq!(&*evidence.messages[1].text, "two");
+    assert_eq!(evidence.speaker(&evidence.messages[1]), "bob");
+    let ack = evidence.messages[1].ack.expect("acknowledged");
+    assert_eq!((ack.at_us, ack.index, ack.slot), (204_000, 2, 2));
+    assert_eq!(evidence.sessions.len(), 2);
+    let ann = evidence.session(ClientId(1)).expect("a session");
+    assert_eq!(ann.joins[0].server, ServerId(1));
+    assert_eq!(ann.deliveries.len(), 2);
+    assert_eq!(evidence.replicas.len(), 3);
+    assert_eq!(evidence.chats.len(), 1, "equal logs share one chat");
+    assert_eq!(evidence.chat().len(), 2);
+    assert_eq!(evidence.values.len(), 2, "equal values are kept once");
+    assert_eq!(evidence.phase(Phase::Heal), Some(1_200_000));
+    assert_eq!(evidence.end_us, 1_230_000);
+}
+
+#[test]
+fn every_cut_of_the_file_is_read_as_far_as_it_goes() {
+    let bytes = chat().bytes();
+    let header = bytes.iter().position(|&byte| byte == b'\n').expect("lines");
+    for end in header + 1..bytes.len() {
+        let evidence = read(&bytes[..end]).unwrap_or_else(|error| panic!("cut at {end}: {error}"));
+        // Only the line feed of the last line may be missing.
+        let whole = end == bytes.len() - 1;
+        assert_eq!(evidence.ending == Ending::Complete, whole, "cut at {end}");
+    }
+    assert!(matches!(read(&b""[..]), Err(HistoryError::Empty)));
+    let (line, _) = error(&bytes[..header / 2]);
+    assert_eq!(line, 1);
+}
+
+#[test]
+fn damage_in_the_middle_is_named_by_its_line() {
+    let text = String::from_utf8(chat().bytes()).expect("text");
+    let mut lines: Vec<&str> = text.lines().collect();
+    let third = lines[2].replacen("promised", "promizzed", 1);
+    lines[2] = &third;
+    let (line, message) = error(lines.join("\n").as_bytes());
+    assert_eq!(line, 3);
+    assert!(
+        message.starts_with("line 3: not a line of a history: unknown variant `promizzed`"),
+        "{message}"
+    );
+
+    lines[2] = "{\"type\":\"node\",";
+    let (line, message) = error(lines.join("\n").as_bytes());
+    assert_eq!(line, 3);
+    assert!(
+        message.starts_with("line 3: not a line of a history: EOF"),
+        "{message}"
+    );
+
+    let mut bytes = text.clone().into_bytes();
+    let middle = bytes.len() / 2;
+    bytes[middle] = 0xff;
+    assert!(read(&bytes[..]).is_err());
+}
+
+#[test]
+fn lines_out_of_place_are_errors() {
+    let story = chat();
+    let judge = |lines: &[Line]| {
+        let mut writer = Writer::new(Vec::new());
+        for line in lines {
+            writer.write(line).expect("memory");
+        }
+        error(&writer.finish().expect("memory"))
+    };
+    let (line, message) = judge(&story.lines[1..]);
+    assert_eq!(
+        (line, message.as_str()),
+        (
+            1,
+            "line 1: not a history: the first line must be the `run` line"
+        )
+    );
+
+    let last = story.lines.len() as u64;
+    let mut lines = story.lines.clone();
+    lines.push(story.lines[1].clone());
+    let (line, message) = judge(&lines);
+    assert_eq!(line, last + 1);
+    assert!(message.ends_with("a line after the `end` line"));
+
+    let mut lines = story.lines.clone();
+    lines.insert(1, story.lines[0].clone());
+    assert_eq!(
+        judge(&lines).1,
+        "line 2: a second `run` line: two histories in one file"
+    );
+
+    let mut lines = story.lines.clone();
+    if let Line::Run(header) = &mut lines[0] {
+        header.version = 2;
+    }
+    assert_eq!(
+        judge(&lines).1,
+        "line 1: the history has format version 2, and this program reads version 1"
+    );
+
+    let stranger = Line::Log {
+        server: ServerId(9),
+        source: crate::target::LogSource::Served,
+        chosen: Slot(0),
+    };
+    let lines = [story.lines[0].clone(), stranger];
+    assert_eq!(
+        judge(&lines).1,
+        "line 2: a log of s9, which the `run` line does not name"
+    );
+
+    let absurd = Line::Slot {
+        server: ServerId(1),
+        slot: Slot(u64::MAX),
+        value: paxosctl_node::value::Value::Noop,
+    };
+    let lines = [story.lines[0].clone(), absurd];
+    assert!(judge(&lines).1.ends_with("is out of range"));
+}
+
+#[test]
+fn an_acknowledgement_may_come_before_its_message_in_the_file() {
+    let mut story = chat();
+    let acked = |line: &Line| {
+        matches!(
+            line,
+            Line::Node {
+                what: Event::Acked { index: 2, .. },
+                ..
+            }
+        )
+    };
+    let place = story.lines.iter().position(acked).expect("there");
+    let line = story.lines.remove(place);
+    story.lines.insert(1, line);
+    assert_passes(&story.judge());
+}
+
+#[test]
+fn other_spellings_of_the_same_lines_are_read_too() {
+    let story = chat();
+    let mut other = Vec::new();
+    for line in &story.lines {
+        // Through a map: keys in the order of the alphabet, so that no line begins as written.
+        let value = serde_json::to_value(line).expect("plain data");
+        writeln!(other, " {value}").expect("memory");
+    }
+    let evidence = read(&other[..]).expect("readable");
+    let wanted = read(&story.bytes()[..]).expect("readable");
+    assert_eq!(
+        format!("{:?}", evidence.messages),
+        format!("{:?}", wanted.messages)
+    );
+    assert_eq!(
+        format!("{:?}", evidence.replicas),
+        format!("{:?}", wanted.replicas)
+    );
+    assert_eq!(
+        format!("{:?}", evidence.servers),
+        format!("{:?}", wanted.servers)
+    );
+}

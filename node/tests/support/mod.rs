@@ -1,0 +1,10 @@
+//! A cluster of replicas in memory, for tests: its network and disks do what the test says.
+
+#![allow(dead_code)] // Each test uses its part.
+
+mod audit;
+mod cluster;
+pub mod text;
+
+pub use audit::Audit;
+pub use cluster::{Cluster, Envelope};
