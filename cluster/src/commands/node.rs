@@ -1,5 +1,6 @@
 //! `node`: one node in the foreground, until it is told to stop.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use paxosctl_node::drive::{BalancerConfig, ClientConfig, ClientWork, ServerConfig};
@@ -36,6 +37,7 @@ pub(super) fn lower(typed: NodeTyped) -> Result<NodeRequest, Failure> {
                      included"
                 )));
             }
+            check_members(&server.members)?;
             let config = ServerConfig {
                 cluster: server.node.cluster,
                 server: id,
@@ -75,6 +77,26 @@ pub(super) fn lower(typed: NodeTyped) -> Result<NodeRequest, Failure> {
     })
 }
 
+/// The servers are s1 to sN, each of them once.
+fn check_members(members: &[(ServerId, SocketAddr)]) -> Result<(), Failure> {
+    let mut listed: Vec<ServerId> = members.iter().map(|(server, _)| *server).collect();
+    listed.sort_unstable();
+    if (1..)
+        .map(ServerId)
+        .zip(&listed)
+        .all(|(id, &member)| id == member)
+    {
+        return Ok(());
+    }
+    let listed: Vec<String> = listed.iter().map(ServerId::to_string).collect();
+    Err(Failure::Usage(format!(
+        "--members lists {}; a cluster of {} has s1 to s{}, each of them once",
+        listed.join(", "),
+        listed.len(),
+        listed.len()
+    )))
+}
+
 pub fn node(request: NodeRequest) -> Result<Outcome, Failure> {
     std::fs::create_dir_all(&request.dir)
         .map_err(|error| Failure::file("make", &request.dir, error))?;
@@ -88,4 +110,24 @@ pub fn node(request: NodeRequest) -> Result<Outcome, Failure> {
         NodeKind::Client(config) => crate::joints::client(config),
     }?;
     Ok(Outcome::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(servers: &[u16]) -> Vec<(ServerId, SocketAddr)> {
+        let address: SocketAddr = ([127, 0, 0, 1], 7001).into();
+        servers.iter().map(|&id| (ServerId(id), address)).collect()
+    }
+
+    #[test]
+    fn members_are_numbered_without_holes_or_repeats() {
+        assert!(check_members(&members(&[2, 1, 3])).is_ok());
+        for wrong in [&[1, 2, 9][..], &[1, 1, 2], &[0, 1, 2], &[2, 3]] {
+            assert!(check_members(&members(wrong)).is_err(), "{wrong:?}");
+        }
+        let error = check_members(&members(&[1, 2, 9])).expect_err("a hole");
+        assert!(error.to_string().contains("s1, s2, s9"), "{error}");
+    }
 }

@@ -28,6 +28,9 @@ enum Found {
     /// It runs, and is no server.
     Up,
     Server(Box<ServerStatus>),
+    /// The process that `up` started is gone, and another answers in its place: somebody started
+    /// the server again by hand.
+    ByHand(Box<ServerStatus>),
     Unanswered(ObserverError),
 }
 
@@ -86,22 +89,21 @@ fn look(cluster: &RunningCluster) -> Vec<Found> {
 }
 
 fn look_at(node: &RunningNode, is_alive: bool, cluster: u64) -> Found {
-    if !is_alive {
-        return Found::Down;
-    }
-    if node.identity.is_stopped() {
+    if is_alive && node.identity.is_stopped() {
         return Found::Paused;
     }
-    match node.address {
-        Some(address) if node.name != BALANCER => {
-            match Observer::connect(address, cluster, ANSWER_WITHIN)
-                .and_then(|mut observer| observer.status())
-            {
-                Ok(status) => Found::Server(Box::new(status)),
-                Err(error) => Found::Unanswered(error),
-            }
+    let Some(address) = node.address.filter(|_| node.name != BALANCER) else {
+        return if is_alive { Found::Up } else { Found::Down };
+    };
+    let status = Observer::connect(address, cluster, ANSWER_WITHIN)
+        .and_then(|mut observer| observer.status());
+    match (status, is_alive) {
+        (Ok(status), true) => Found::Server(Box::new(status)),
+        (Ok(status), false) if status.server.to_string() == node.name => {
+            Found::ByHand(Box::new(status))
         }
-        _ => Found::Up,
+        (Err(error), true) => Found::Unanswered(error),
+        (_, false) => Found::Down,
     }
 }
 
@@ -121,6 +123,7 @@ fn row(node: &RunningNode, found: &Found) -> Vec<String> {
     let (state, pid) = match found {
         Found::Down => ("down", "-".to_owned()),
         Found::Paused => ("paused", node.identity.pid.to_string()),
+        Found::ByHand(_) => ("up", "by hand".to_owned()),
         _ => ("up", node.identity.pid.to_string()),
     };
     let address = node
@@ -128,7 +131,7 @@ fn row(node: &RunningNode, found: &Found) -> Vec<String> {
         .map_or_else(|| "-".to_owned(), |address| address.to_string());
     let mut row = vec![node.name.clone(), state.into(), pid, address];
     match found {
-        Found::Server(status) => {
+        Found::Server(status) | Found::ByHand(status) => {
             let clients: Vec<&str> = status
                 .clients
                 .iter()
@@ -227,6 +230,10 @@ mod tests {
         let row_of = |found| row(&node("s2"), &found);
         assert_eq!(row_of(Found::Server(Box::new(empty_disk)))[4], "not voting");
         assert_eq!(row_of(Found::Server(Box::new(status(2))))[4], "follower");
+        assert_eq!(
+            row_of(Found::ByHand(Box::new(status(2))))[1..5],
+            ["up", "by hand", "127.0.0.1:7001", "follower"]
+        );
         assert_eq!(
             row_of(Found::Paused)[1..5],
             ["paused", "77", "127.0.0.1:7001", "-"]

@@ -9,9 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::door::{Door, Place};
 use super::gate::Gate;
-use super::net::{self, NetError, Outbox};
+use super::net::{self, Outbox, Reading};
 use super::reporter::Reporter;
+use super::room::Room;
 use super::{BalancerConfig, NodeError, links};
 use crate::balancer::{Balancer, Config, Effects, Timing};
 use crate::event::Event;
@@ -22,8 +24,13 @@ use crate::wire::{BalancerAnswer, BalancerMessage, Hello, Role, Welcome};
 /// Inputs that may wait for the state machine; more hold their connections back.
 const INPUTS: usize = 8192;
 
-/// Answers that may wait for one connection.
-const OUTBOX: usize = 1024;
+/// Bytes that may wait for one connection, and for all of them.
+const ROOM_BYTES: usize = 2 << 20;
+const ROOMS_BYTES: usize = 64 << 20;
+
+/// A connection on which nothing came for so long ends. Servers report much more often, and a
+/// client that has a server needs the balancer no more.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The longest sleep.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -47,8 +54,9 @@ struct Shared {
     cluster: u64,
     servers: u16,
     gate: Gate,
-    reporter: Reporter,
     inputs: mpsc::Sender<Input>,
+    door: Door,
+    room: Room,
 }
 
 /// Runs a balancer until SIGTERM or a failure.
@@ -80,8 +88,9 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
         cluster: config.cluster,
         servers: config.servers,
         gate: gate.clone(),
-        reporter,
         inputs,
+        door: Door::new(reporter),
+        room: Room::new(ROOM_BYTES, ROOMS_BYTES),
     };
     tokio::spawn(accept(shared, listener));
     let mut balancer = Balancer::new(Config {
@@ -154,7 +163,11 @@ async fn accept(shared: Shared, listener: TcpListener) {
         match listener.accept().await {
             Ok((stream, from)) => {
                 last += 1;
-                tokio::spawn(serve_connection(shared.clone(), stream, from, ConnId(last)));
+                // Without a place the connection is closed at once.
+                if let Some(place) = shared.door.let_in() {
+                    let task = serve_connection(shared.clone(), stream, from, place, ConnId(last));
+                    tokio::spawn(task);
+                }
             }
             // Out of descriptors, most likely: others go on, and this one may come again.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -162,39 +175,51 @@ async fn accept(shared: Shared, listener: TcpListener) {
     }
 }
 
-async fn serve_connection(shared: Shared, stream: TcpStream, from: SocketAddr, conn: ConnId) {
-    let (mut connection, hello) =
-        match net::greet(stream, &shared.gate, |hello| judge(&shared, hello)).await {
-            Ok(taken) => taken,
-            Err(error) => return net::note_bad_start(shared.reporter, from, &error),
-        };
-    let (outbox, mut queue) = Outbox::new(&hello.node, &shared.gate, OUTBOX);
+async fn serve_connection(
+    shared: Shared,
+    stream: TcpStream,
+    from: SocketAddr,
+    stranger: Place,
+    conn: ConnId,
+) {
+    let mut place = None;
+    let judged = net::greet(stream, &shared.gate, |hello| {
+        judge(&shared, hello, &mut place)
+    })
+    .await;
+    drop(stranger);
+    let (mut connection, hello) = match judged {
+        Ok(taken) => taken,
+        Err(error) => return shared.door.note_bad_start(from, &error),
+    };
+    let (outbox, mut queue) = Outbox::new(&hello.node, &shared.gate, &shared.room);
+    let answers = outbox.queued();
     let open = Input::Open { conn, outbox };
     if shared.inputs.send(open).await.is_err() {
         return;
     }
     let read = net::read_all(
         &mut connection.reader,
-        frame::CLIENT_LIMIT_BYTES,
-        &hello.node,
-        &shared.gate,
+        Reading {
+            limit_bytes: frame::CLIENT_LIMIT_BYTES,
+            from: &hello.node,
+            gate: &shared.gate,
+            answers: Some(answers),
+            idle_limit: Some(IDLE_LIMIT),
+        },
         &shared.inputs,
         |message| Input::Message { conn, message },
     );
     tokio::select! {
         _ = net::write_all(&mut queue, &mut connection.writer) => {}
-        end = read => {
-            if let NetError::Frame(error) = end {
-                shared.reporter.say(format_args!(
-                    "closed the connection from {}: {error}", hello.node
-                ));
-            }
-        }
+        end = read => shared.door.note_end(&hello.node, &end),
     }
     drop(shared.inputs.send(Input::Closed { conn }).await);
+    drop(place);
 }
 
-fn judge(shared: &Shared, hello: &Hello) -> Welcome {
+/// Whether the other end is welcome. If so, `place` is its place.
+fn judge(shared: &Shared, hello: &Hello, place: &mut Option<Place>) -> Welcome {
     if hello.cluster != shared.cluster {
         return Welcome::Refused {
             reason: format!(
@@ -212,6 +237,14 @@ fn judge(shared: &Shared, hello: &Hello) -> Welcome {
                 shared.servers
             ),
         };
+    }
+    match shared.door.admit(&hello.role) {
+        Ok(given) => *place = Some(given),
+        Err(reason) => {
+            return Welcome::Refused {
+                reason: format!("the balancer has {reason}"),
+            };
+        }
     }
     Welcome::Accepted {
         node: "balancer".into(),

@@ -4,12 +4,14 @@ mod balancer;
 mod client;
 mod config;
 mod disk;
+mod door;
 mod error;
 mod gate;
 mod links;
 mod net;
 mod real_disk;
 mod reporter;
+mod room;
 mod server;
 
 pub use balancer::run_balancer;

@@ -4,21 +4,22 @@
 //! what does not fit is dropped, since every exchange above can be repeated. Bytes that are not a
 //! sound frame close the connection that they came on, and nothing else.
 
+use std::cell::RefCell;
 use std::io;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::gate::Gate;
-use super::reporter::Reporter;
-use crate::event::Event;
+use super::room::{Queued, Room};
 use crate::link::{Kind, Side, Verdict};
 use crate::wire::frame::{self, FrameDecoder, FrameError};
 use crate::wire::{Hello, Welcome};
@@ -32,6 +33,12 @@ const WRITE_BYTES: usize = 1024 * 1024;
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 64 * 1024;
 
+thread_local! {
+    /// Where bytes arrive. Shared by all connections of the thread, so that one that says nothing
+    /// costs next to nothing.
+    static ARRIVING: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
 /// A message type that the link table knows.
 pub trait Linked: Clone + Send + Serialize + DeserializeOwned + 'static {
     fn kind(&self) -> Kind;
@@ -44,6 +51,8 @@ pub enum NetError {
     Io(#[from] io::Error),
     #[error("no answer within {} s", HANDSHAKE_LIMIT.as_secs())]
     Silent,
+    #[error("nothing was said for {} s", limit.as_secs())]
+    Idle { limit: Duration },
     #[error("the other side closed the connection")]
     Closed,
     #[error("bad bytes: {0}")]
@@ -62,7 +71,6 @@ pub struct Connection {
 pub struct FrameReader {
     half: OwnedReadHalf,
     decoder: FrameDecoder,
-    buffer: Vec<u8>,
 }
 
 impl FrameReader {
@@ -72,11 +80,19 @@ impl FrameReader {
             if let Some(body) = self.decoder.next_frame(limit)? {
                 return Ok(frame::decode(body)?);
             }
-            let count = self.half.read(&mut self.buffer).await?;
-            if count == 0 {
-                return Err(NetError::Closed);
+            self.half.readable().await?;
+            let (half, decoder) = (&self.half, &mut self.decoder);
+            let read = ARRIVING.with_borrow_mut(|buffer| {
+                let count = half.try_read(buffer)?;
+                decoder.extend(&buffer[..count]);
+                Ok::<usize, io::Error>(count)
+            });
+            match read {
+                Ok(0) => return Err(NetError::Closed),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
             }
-            self.decoder.extend(&self.buffer[..count]);
         }
     }
 }
@@ -89,7 +105,6 @@ fn split(stream: TcpStream) -> Connection {
         reader: FrameReader {
             half,
             decoder: FrameDecoder::default(),
-            buffer: vec![0; READ_BYTES],
         },
         writer,
     }
@@ -171,32 +186,119 @@ pub async fn greet(
 pub struct Outbox<T> {
     to: String,
     gate: Gate,
-    queue: mpsc::Sender<T>,
+    frames: FrameSender<T>,
+}
+
+/// Puts messages as frames into the queue of a connection, as far as there is room.
+struct FrameSender<T> {
+    queue: mpsc::UnboundedSender<Vec<u8>>,
+    queued: Queued,
+    of: PhantomData<fn(T)>,
+}
+
+impl<T> Clone for FrameSender<T> {
+    fn clone(&self) -> FrameSender<T> {
+        FrameSender {
+            queue: self.queue.clone(),
+            queued: self.queued.clone(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T: Linked> FrameSender<T> {
+    fn send(&self, message: &T) {
+        let mut bytes = Vec::new();
+        // What cannot be encoded cannot be sent: like a lost message.
+        if self.queued.is_full() || frame::encode(message, &mut bytes).is_err() {
+            return;
+        }
+        let length = bytes.len();
+        if self.queued.enter(length) && self.queue.send(bytes).is_err() {
+            self.queued.leave(length);
+        }
+    }
+}
+
+/// The frames that wait for a connection: what [`write_all`] writes.
+pub struct Frames {
+    queue: mpsc::UnboundedReceiver<Vec<u8>>,
+    queued: Queued,
+    /// Bytes that were taken out and are being written.
+    leaving: usize,
+}
+
+impl Frames {
+    /// The next frames, at least one, once there are any.
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        let mut bytes = self.queue.recv().await?;
+        while bytes.len() < WRITE_BYTES
+            && let Ok(more) = self.queue.try_recv()
+        {
+            bytes.extend_from_slice(&more);
+        }
+        self.leaving = bytes.len();
+        Some(bytes)
+    }
+
+    /// What was taken out last has left.
+    fn left(&mut self) {
+        self.queued.leave(std::mem::take(&mut self.leaving));
+    }
+
+    /// Forgets everything that waits.
+    pub fn clear(&mut self) {
+        while let Ok(bytes) = self.queue.try_recv() {
+            self.queued.leave(bytes.len());
+        }
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.clear();
+        self.left();
+    }
 }
 
 impl<T: Linked> Outbox<T> {
-    /// An outbox of at most `messages`, and the queue to be given to [`write_all`].
-    pub fn new(to: &str, gate: &Gate, messages: usize) -> (Outbox<T>, mpsc::Receiver<T>) {
-        let (queue, receiver) = mpsc::channel(messages);
-        (
-            Outbox {
-                to: to.to_string(),
-                gate: gate.clone(),
-                queue,
-            },
-            receiver,
-        )
+    /// An outbox within `room`, and the queue to be given to [`write_all`].
+    pub fn new(to: &str, gate: &Gate, room: &Room) -> (Outbox<T>, Frames) {
+        let (queue, receiver) = mpsc::unbounded_channel();
+        let queued = room.queue();
+        let frames = FrameSender {
+            queue,
+            queued: queued.clone(),
+            of: PhantomData,
+        };
+        let outbox = Outbox {
+            to: to.to_string(),
+            gate: gate.clone(),
+            frames,
+        };
+        let frames = Frames {
+            queue: receiver,
+            queued,
+            leaving: 0,
+        };
+        (outbox, frames)
+    }
+
+    /// How much waits here.
+    pub fn queued(&self) -> Queued {
+        self.frames.queued.clone()
     }
 
     /// Sends through the link table. A full queue drops the message.
     pub fn send(&self, message: T) {
         match self.gate.sending(&self.to, message.kind()) {
             Verdict::Dropped => {}
-            Verdict::Untouched => drop(self.queue.try_send(message)),
+            Verdict::Untouched => self.frames.send(&message),
             Verdict::Copies(delays) => {
                 for delay in delays {
-                    let (queue, message) = (self.queue.clone(), message.clone());
-                    later(delay, async move { drop(queue.try_send(message)) });
+                    let (frames, message) = (self.frames.clone(), message.clone());
+                    later(delay, async move { frames.send(&message) });
                 }
             }
         }
@@ -212,40 +314,58 @@ fn later(delay: Duration, action: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// Writes what comes out of the queue, many messages at a time, until either side ends.
-pub async fn write_all<T: Linked>(
-    queue: &mut mpsc::Receiver<T>,
-    writer: &mut OwnedWriteHalf,
-) -> Result<(), NetError> {
-    let mut bytes = Vec::new();
-    while let Some(message) = queue.recv().await {
-        bytes.clear();
-        frame::encode(&message, &mut bytes)?;
-        while bytes.len() < WRITE_BYTES
-            && let Ok(message) = queue.try_recv()
-        {
-            frame::encode(&message, &mut bytes)?;
-        }
+pub async fn write_all(frames: &mut Frames, writer: &mut OwnedWriteHalf) -> Result<(), NetError> {
+    while let Some(bytes) = frames.next().await {
         writer.write_all(&bytes).await?;
+        frames.left();
     }
     Ok(())
 }
 
-/// Reads messages of at most `limit` bytes from `from` through the link table into `inputs`, until
-/// the connection ends. A full `inputs` holds the connection back.
+/// How a connection is read.
+pub struct Reading<'a> {
+    /// The largest message, in bytes.
+    pub limit_bytes: usize,
+    /// The node at the other end.
+    pub from: &'a str,
+    pub gate: &'a Gate,
+    /// Whoever does not take its answers is not asked for more requests.
+    pub answers: Option<Queued>,
+    /// A connection that says nothing for so long ends.
+    pub idle_limit: Option<Duration>,
+}
+
+impl Reading<'_> {
+    async fn next<T: Linked>(&self, reader: &mut FrameReader) -> Result<T, NetError> {
+        let next = async {
+            if let Some(answers) = &self.answers {
+                answers.uncrowded().await;
+            }
+            reader.next::<T>(self.limit_bytes).await
+        };
+        match self.idle_limit {
+            None => next.await,
+            Some(limit) => timeout(limit, next)
+                .await
+                .map_err(|_| NetError::Idle { limit })?,
+        }
+    }
+}
+
+/// Reads messages through the link table into `inputs`, until the connection ends. A full `inputs`
+/// holds the connection back.
 pub async fn read_all<T: Linked, I: Send + 'static>(
     reader: &mut FrameReader,
-    limit: usize,
-    from: &str,
-    gate: &Gate,
+    reading: Reading<'_>,
     inputs: &mpsc::Sender<I>,
     wrap: impl Fn(T) -> I,
 ) -> NetError {
     loop {
-        let message = match reader.next::<T>(limit).await {
+        let message = match reading.next::<T>(reader).await {
             Ok(message) => message,
             Err(error) => return error,
         };
-        match gate.receiving(from, message.kind()) {
+        match reading.gate.receiving(reading.from, message.kind()) {
             Verdict::Dropped => {}
             Verdict::Untouched => {
                 if inputs.send(wrap(message)).await.is_err() {
@@ -259,23 +379,5 @@ pub async fn read_all<T: Linked, I: Send + 'static>(
                 }
             }
         }
-    }
-}
-
-/// A connection that never became one: said once, and forgotten.
-pub fn note_bad_start(reporter: Reporter, from: SocketAddr, error: &NetError) {
-    match error {
-        NetError::Refused { reason, .. } => {
-            reporter.say(format_args!("refused {from}: {reason}"));
-            reporter.event(Event::Refused {
-                peer: from.to_string(),
-                reason: reason.clone(),
-            });
-        }
-        NetError::Frame(error) => {
-            reporter.say(format_args!("closed a connection from {from}: {error}"));
-        }
-        // A port scan, a health check, a node that died: nothing to say.
-        NetError::Io(_) | NetError::Silent | NetError::Closed => {}
     }
 }

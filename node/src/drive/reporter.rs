@@ -35,11 +35,30 @@ impl Reporter {
         let _ = stdout.write_all(&lines).and_then(|()| stdout.flush());
     }
 
-    /// Says something to the people who read the node's log.
+    /// Says something to the people who read the node's log. It may quote what strangers sent, so
+    /// it stays one line and cannot speak to a terminal.
     pub fn say(self, words: impl std::fmt::Display) {
         let since_boot = Duration::from_micros(monotonic_us());
+        let words = one_line(&words.to_string());
         let _ = writeln!(std::io::stderr(), "{:.6} {words}", since_boot.as_secs_f64());
     }
+}
+
+/// Text with its control characters spelled out, and cut when it is very long.
+fn one_line(text: &str) -> String {
+    const MOST_LETTERS: usize = 1000;
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars().take(MOST_LETTERS) {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    if text.chars().nth(MOST_LETTERS).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 /// The machine's monotonic clock, which all its processes share, in microseconds.
@@ -47,4 +66,18 @@ pub fn monotonic_us() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC)
         .map(|time| Duration::from(time).as_micros() as u64)
         .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn what_strangers_sent_stays_on_one_line() {
+        assert_eq!(
+            one_line("refused é\n1.0 forged\u{1b}[2J"),
+            "refused é\\n1.0 forged\\u{1b}[2J"
+        );
+        assert_eq!(one_line(&"x".repeat(5000)).chars().count(), 1001);
+    }
 }

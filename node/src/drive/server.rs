@@ -11,10 +11,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::disk::{self, Write, Written};
+use super::door::{Door, Place};
 use super::gate::Gate;
-use super::net::{self, Outbox};
+use super::net::{self, Outbox, Reading};
 use super::real_disk::RealDisk;
 use super::reporter::Reporter;
+use super::room::Room;
 use super::{NodeError, ServerConfig, links};
 use crate::event::Event;
 use crate::ids::{ConnId, ServerId};
@@ -32,8 +34,16 @@ const INPUTS: usize = 8192;
 /// Inputs taken before their effects are carried out together.
 const GATHER: usize = 512;
 
-/// Messages that may wait for one peer or one client connection.
-const OUTBOX: usize = 8192;
+/// Bytes that may wait for one peer: the largest message fits in several times.
+const PEER_ROOM_BYTES: usize = 32 << 20;
+
+/// Bytes that may wait for one client, and for all of them.
+const CLIENT_ROOM_BYTES: usize = 8 << 20;
+const CLIENTS_ROOM_BYTES: usize = 128 << 20;
+
+/// A client's connection on which nothing came for so long ends. Clients ask for a sign of life
+/// much more often.
+const CLIENT_IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The pause between two attempts to reach a peer or the balancer.
 const REDIAL: Duration = Duration::from_millis(50);
@@ -72,6 +82,8 @@ struct Shared {
     gate: Gate,
     reporter: Reporter,
     inputs: mpsc::Sender<Input>,
+    door: Door,
+    client_room: Room,
 }
 
 /// Runs a server until SIGTERM (drains, hands leadership over, returns) or a failure.
@@ -160,6 +172,8 @@ async fn serve(
         gate: gate.clone(),
         reporter,
         inputs,
+        door: Door::new(reporter),
+        client_room: Room::new(CLIENT_ROOM_BYTES, CLIENTS_ROOM_BYTES),
     };
     let mut world = World {
         reporter,
@@ -343,9 +357,13 @@ fn hello(shared: &Shared) -> Hello {
     }
 }
 
+fn peer_room() -> Room {
+    Room::new(PEER_ROOM_BYTES, usize::MAX)
+}
+
 /// Keeps a connection to a peer, for sending.
 fn spawn_peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<PeerMessage> {
-    let (outbox, mut queue) = Outbox::new(&peer.to_string(), &shared.gate, OUTBOX);
+    let (outbox, mut queue) = Outbox::new(&peer.to_string(), &shared.gate, &peer_room());
     let shared = shared.clone();
     tokio::spawn(async move {
         let name = peer.to_string();
@@ -355,7 +373,7 @@ fn spawn_peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<Pe
                 Ok(mut connection) => {
                     complaint = Complaint::default();
                     // What queued while there was no connection is stale.
-                    while queue.try_recv().is_ok() {}
+                    queue.clear();
                     // The peer says nothing on this connection; the end of it is the news.
                     let silence = connection
                         .reader
@@ -375,7 +393,7 @@ fn spawn_peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<Pe
 
 /// Keeps a connection to the balancer.
 fn spawn_balancer(shared: &Shared) -> Outbox<BalancerMessage> {
-    let (outbox, mut queue) = Outbox::new("balancer", &shared.gate, OUTBOX);
+    let (outbox, mut queue) = Outbox::new("balancer", &shared.gate, &peer_room());
     let shared = shared.clone();
     tokio::spawn(async move {
         loop {
@@ -388,12 +406,16 @@ fn spawn_balancer(shared: &Shared) -> Outbox<BalancerMessage> {
             .await
             {
                 Ok(mut connection) => {
-                    while queue.try_recv().is_ok() {}
+                    queue.clear();
                     let read = net::read_all(
                         &mut connection.reader,
-                        frame::CLIENT_LIMIT_BYTES,
-                        "balancer",
-                        &shared.gate,
+                        Reading {
+                            limit_bytes: frame::CLIENT_LIMIT_BYTES,
+                            from: "balancer",
+                            gate: &shared.gate,
+                            answers: None,
+                            idle_limit: None,
+                        },
                         &shared.inputs,
                         Input::Balancer,
                     );
@@ -444,7 +466,11 @@ async fn accept(shared: Shared, listener: TcpListener) {
         match listener.accept().await {
             Ok((stream, from)) => {
                 last += 1;
-                tokio::spawn(take_connection(shared.clone(), stream, from, ConnId(last)));
+                // Without a place the connection is closed at once.
+                if let Some(place) = shared.door.let_in() {
+                    let task = take_connection(shared.clone(), stream, from, place, ConnId(last));
+                    tokio::spawn(task);
+                }
             }
             // Out of descriptors, most likely: others go on, and this one may come again.
             Err(_) => tokio::time::sleep(REDIAL).await,
@@ -452,11 +478,22 @@ async fn accept(shared: Shared, listener: TcpListener) {
     }
 }
 
-async fn take_connection(shared: Shared, stream: TcpStream, from: SocketAddr, conn: ConnId) {
-    let judged = net::greet(stream, &shared.gate, |hello| judge(&shared, hello)).await;
+async fn take_connection(
+    shared: Shared,
+    stream: TcpStream,
+    from: SocketAddr,
+    stranger: Place,
+    conn: ConnId,
+) {
+    let mut place = None;
+    let judged = net::greet(stream, &shared.gate, |hello| {
+        judge(&shared, hello, &mut place)
+    })
+    .await;
+    drop(stranger);
     let (connection, hello) = match judged {
         Ok(taken) => taken,
-        Err(error) => return net::note_bad_start(shared.reporter, from, &error),
+        Err(error) => return shared.door.note_bad_start(from, &error),
     };
     match hello.role {
         Role::Server {
@@ -465,9 +502,11 @@ async fn take_connection(shared: Shared, stream: TcpStream, from: SocketAddr, co
         } => serve_peer(shared, connection, server, incarnation).await,
         Role::Client | Role::Observer => serve_client(shared, connection, hello.node, conn).await,
     }
+    drop(place);
 }
 
-fn judge(shared: &Shared, hello: &Hello) -> Welcome {
+/// Whether the other end is welcome. If so, `place` is its place.
+fn judge(shared: &Shared, hello: &Hello, place: &mut Option<Place>) -> Welcome {
     let me = shared.gate.me();
     if hello.cluster != shared.config.cluster {
         return Welcome::Refused {
@@ -486,6 +525,14 @@ fn judge(shared: &Shared, hello: &Hello) -> Welcome {
                 shared.config.members.len()
             ),
         };
+    }
+    match shared.door.admit(&hello.role) {
+        Ok(given) => *place = Some(given),
+        Err(reason) => {
+            return Welcome::Refused {
+                reason: format!("{me} has {reason}"),
+            };
+        }
     }
     Welcome::Accepted {
         node: me.to_string(),
@@ -506,22 +553,23 @@ async fn serve_peer(
     };
     let end = net::read_all(
         &mut connection.reader,
-        frame::PEER_LIMIT_BYTES,
-        &name,
-        &shared.gate,
+        Reading {
+            limit_bytes: frame::PEER_LIMIT_BYTES,
+            from: &name,
+            gate: &shared.gate,
+            answers: None,
+            idle_limit: None,
+        },
         &shared.inputs,
         wrap,
     )
     .await;
-    if let net::NetError::Frame(error) = end {
-        shared
-            .reporter
-            .say(format_args!("closed the connection from {name}: {error}"));
-    }
+    shared.door.note_end(&name, &end);
 }
 
 async fn serve_client(shared: Shared, mut connection: net::Connection, name: String, conn: ConnId) {
-    let (outbox, mut queue) = Outbox::new(&name, &shared.gate, OUTBOX);
+    let (outbox, mut queue) = Outbox::new(&name, &shared.gate, &shared.client_room);
+    let answers = outbox.queued();
     if shared
         .inputs
         .send(Input::ClientOpen { conn, outbox })
@@ -532,19 +580,19 @@ async fn serve_client(shared: Shared, mut connection: net::Connection, name: Str
     }
     let read = net::read_all(
         &mut connection.reader,
-        frame::CLIENT_LIMIT_BYTES,
-        &name,
-        &shared.gate,
+        Reading {
+            limit_bytes: frame::REQUEST_LIMIT_BYTES,
+            from: &name,
+            gate: &shared.gate,
+            answers: Some(answers),
+            idle_limit: Some(CLIENT_IDLE_LIMIT),
+        },
         &shared.inputs,
         |message| Input::Client { conn, message },
     );
     tokio::select! {
         _ = net::write_all(&mut queue, &mut connection.writer) => {}
-        end = read => {
-            if let net::NetError::Frame(error) = end {
-                shared.reporter.say(format_args!("closed the connection from {name}: {error}"));
-            }
-        }
+        end = read => shared.door.note_end(&name, &end),
     }
     drop(shared.inputs.send(Input::ClientClosed { conn }).await);
 }

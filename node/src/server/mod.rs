@@ -229,6 +229,11 @@ impl Server {
         self.output.to_peers.extend(self.membership.introductions());
         self.propose_again(now, now.saturating_sub(PROPOSE_AGAIN));
         self.listeners.expire(now);
+        let (listeners, sessions) = (&self.listeners, self.replica.sessions());
+        self.pending.forget_gaps(
+            |client| listeners.conn(client).is_some(),
+            |client| sessions.next_seq(client),
+        );
         self.reads
             .retain(|_, read| now.saturating_sub(read.asked_at) < NO_MAJORITY_AFTER);
         if now >= self.next_report {

@@ -16,10 +16,14 @@ const PER_CLIENT: u64 = 256;
 /// client's next try finds room or not.
 const TOTAL: usize = 65_536;
 
+/// Their texts in bytes, likewise.
+const TOTAL_BYTES: usize = 64 << 20;
+
 #[derive(Debug, Default)]
 pub struct Pending {
     by_client: BTreeMap<ClientId, Queue>,
     total: usize,
+    total_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -47,14 +51,19 @@ impl Pending {
     pub fn take(&mut self, now: Duration, command: Command, next_seq: u64) -> Taken {
         let seq = command.seq;
         assert!(seq >= next_seq, "a stored message is not pending");
-        let queue = self.by_client.entry(command.client).or_default();
-        if seq >= next_seq + PER_CLIENT || self.total >= TOTAL || queue.commands.contains_key(&seq)
+        let full = self.total >= TOTAL || self.total_bytes >= TOTAL_BYTES;
+        let waits = |queue: &Queue| queue.commands.contains_key(&seq);
+        if full
+            || seq - next_seq >= PER_CLIENT
+            || self.by_client.get(&command.client).is_some_and(waits)
         {
             return Taken::Nothing;
         }
+        let queue = self.by_client.entry(command.client).or_default();
         let run_before = contiguous(&queue.commands, next_seq);
-        queue.commands.insert(seq, command);
         self.total += 1;
+        self.total_bytes += command.text.len();
+        queue.commands.insert(seq, command);
         let run_after = contiguous(&queue.commands, next_seq);
         if run_after == run_before {
             return Taken::Gap {
@@ -76,12 +85,40 @@ impl Pending {
         let Some(queue) = self.by_client.get_mut(&client) else {
             return;
         };
-        let later = queue.commands.split_off(&(seq + 1));
-        self.total -= queue.commands.len();
-        queue.commands = later;
+        let later = queue.commands.split_off(&seq.saturating_add(1));
+        let gone = std::mem::replace(&mut queue.commands, later);
         if queue.commands.is_empty() {
             self.by_client.remove(&client);
         }
+        self.gone(&gone);
+    }
+
+    /// Forgets what cannot be proposed, because its predecessor is missing, of clients that are
+    /// not `here` any more: nobody would bring the predecessor, and it would wait for ever.
+    pub fn forget_gaps(
+        &mut self,
+        here: impl Fn(ClientId) -> bool,
+        next_seq: impl Fn(ClientId) -> u64,
+    ) {
+        let mut forgotten = Vec::new();
+        self.by_client.retain(|&client, queue| {
+            if !here(client) {
+                let end = contiguous(&queue.commands, next_seq(client));
+                forgotten.push(queue.commands.split_off(&end));
+            }
+            !queue.commands.is_empty()
+        });
+        for commands in &forgotten {
+            self.gone(commands);
+        }
+    }
+
+    fn gone(&mut self, commands: &BTreeMap<u64, Command>) {
+        self.total -= commands.len();
+        self.total_bytes -= commands
+            .values()
+            .map(|command| command.text.len())
+            .sum::<usize>();
     }
 
     /// Everything that was not proposed since `before`, each client's in order, marked as proposed
@@ -170,7 +207,24 @@ mod tests {
         assert_eq!(pending.propose_again(at(40), at(30), |_| 3), [command(3)]);
         pending.applied(ANN, 3);
         assert!(pending.is_empty());
-        assert_eq!(pending.total, 0);
+        assert_eq!((pending.total, pending.total_bytes), (0, 0));
+    }
+
+    #[test]
+    fn forgets_what_waits_in_vain() {
+        let mut pending = Pending::default();
+        pending.take(at(0), command(1), 1);
+        pending.take(at(0), command(3), 1);
+        pending.forget_gaps(|_| true, |_| 1);
+        assert_eq!(pending.total, 2);
+        pending.forget_gaps(|_| false, |_| 1);
+        assert_eq!(pending.propose_again(at(9), at(9), |_| 1), [command(1)]);
+        assert_eq!(pending.total, 1);
+        pending.applied(ANN, 1);
+        pending.take(at(9), command(5), 2);
+        pending.forget_gaps(|_| false, |_| 2);
+        assert!(pending.is_empty());
+        assert_eq!((pending.total, pending.total_bytes), (0, 0));
     }
 
     #[test]
@@ -180,5 +234,20 @@ mod tests {
             pending.take(at(0), command(1 + PER_CLIENT), 1),
             Taken::Nothing
         );
+        assert!(pending.is_empty(), "what was not taken leaves no trace");
+        assert_eq!(pending.take(at(0), command(u64::MAX), 1), Taken::Nothing);
+
+        let large = Command {
+            text: "x".repeat(TOTAL_BYTES / 8),
+            ..command(1)
+        };
+        for client in 1..=20 {
+            let command = Command {
+                client: ClientId(client),
+                ..large.clone()
+            };
+            pending.take(at(0), command, 1);
+        }
+        assert_eq!(pending.total, 8);
     }
 }

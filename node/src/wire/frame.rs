@@ -24,6 +24,8 @@ pub const PROTOCOL_VERSION: u16 = 1;
 pub const HANDSHAKE_LIMIT_BYTES: usize = 4 << 10;
 /// The limit for the body of a message to or from a client, the balancer or an observer.
 pub const CLIENT_LIMIT_BYTES: usize = 1 << 20;
+/// The limit for the body of a client's message to a server: one message of the chat and its name.
+pub const REQUEST_LIMIT_BYTES: usize = 128 << 10;
 /// The limit for the body of a message between servers.
 pub const PEER_LIMIT_BYTES: usize = 64 << 20;
 

@@ -7,13 +7,14 @@ use tokio::sync::mpsc;
 
 use super::Input;
 use crate::drive::gate::Gate;
-use crate::drive::net::{self, Linked, Outbox};
+use crate::drive::net::{self, Linked, NetError, Outbox, Reading};
+use crate::drive::room::Room;
 use crate::ids::ServerId;
 use crate::wire::frame;
 use crate::wire::{BalancerMessage, ClientMessage, Hello, Role};
 
-/// Messages that may wait for one connection.
-const OUTBOX: usize = 65_536;
+/// Bytes that may wait for one connection.
+const ROOM_BYTES: usize = 64 << 20;
 
 /// The other end of a connection. The balancer comes before every server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,23 +142,31 @@ impl Connections {
             Peer::Balancer => "balancer".to_string(),
             Peer::Server(server) => server.to_string(),
         };
-        let (outbox, mut queue) = Outbox::new(&name, &self.gate, OUTBOX);
+        let (outbox, mut queue) =
+            Outbox::new(&name, &self.gate, &Room::new(ROOM_BYTES, usize::MAX));
         let (hello, gate, inputs) = (self.hello.clone(), self.gate.clone(), self.inputs.clone());
         tokio::spawn(async move {
-            if let Ok(mut connection) = net::dial(address, &name, &hello, &gate).await {
-                let read = net::read_all(
-                    &mut connection.reader,
-                    frame::CLIENT_LIMIT_BYTES,
-                    &name,
-                    &gate,
-                    &inputs,
-                    wrap,
-                );
-                // Whichever ends first: why does not matter to the sessions.
-                tokio::select! {
-                    _ = net::write_all(&mut queue, &mut connection.writer) => {}
-                    _ = read => {}
+            match net::dial(address, &name, &hello, &gate).await {
+                Ok(mut connection) => {
+                    let reading = Reading {
+                        limit_bytes: frame::CLIENT_LIMIT_BYTES,
+                        from: &name,
+                        gate: &gate,
+                        answers: None,
+                        idle_limit: None,
+                    };
+                    let read = net::read_all(&mut connection.reader, reading, &inputs, wrap);
+                    // Whichever ends first: why does not matter to the sessions.
+                    tokio::select! {
+                        _ = net::write_all(&mut queue, &mut connection.writer) => {}
+                        _ = read => {}
+                    }
                 }
+                Err(NetError::Refused { peer, reason }) => {
+                    drop(inputs.send(Input::Refused { peer, reason }).await);
+                }
+                // Down or cut off: another will do, or it comes back.
+                Err(_) => {}
             }
             let closed = Closed { peer, number };
             drop(inputs.send(Input::Closed(closed)).await);

@@ -34,6 +34,8 @@ pub struct Host {
     connections: Connections,
     generator: Option<Generator>,
     leaving_since: Option<Duration>,
+    /// Reasons for refusals that were told.
+    refused_for: BTreeSet<String>,
     news: Box<dyn FnMut(News) + Send>,
 }
 
@@ -56,6 +58,7 @@ impl Host {
             connections,
             generator: None,
             leaving_since: None,
+            refused_for: BTreeSet::new(),
             news,
         }
     }
@@ -127,6 +130,11 @@ impl Host {
                 {
                     self.sessions[session].from_balancer(now, answer);
                     self.carry_out(session);
+                }
+            }
+            Input::Refused { peer, reason } => {
+                if self.refused_for.insert(reason.clone()) {
+                    (self.news)(News::Refused { peer, reason });
                 }
             }
             Input::Closed(closed) => self.closed(now, &closed),

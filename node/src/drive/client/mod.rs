@@ -32,6 +32,11 @@ pub(super) enum Input {
         message: ServerMessage,
     },
     Balancer(BalancerAnswer),
+    /// A node did not want the connection, and said why.
+    Refused {
+        peer: String,
+        reason: String,
+    },
     Closed(Closed),
 }
 
@@ -68,6 +73,11 @@ pub enum News {
         what: Happened,
     },
     Who(Vec<(ServerId, ClientInfo)>),
+    /// A node refused the connection. Told once for each reason.
+    Refused {
+        peer: String,
+        reason: String,
+    },
     /// All generated messages are said.
     LoadDone {
         said: u64,

@@ -68,12 +68,12 @@ pub fn run_client(config: ClientConfig) -> Result<(), NodeError> {
 /// cancelled. The end of the input is the order to leave.
 fn read_commands(asks: mpsc::UnboundedSender<Ask>, reporter: Reporter) {
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
+        for line in std::io::stdin().lock().split(b'\n') {
             let Ok(line) = line else { break };
-            if line.trim().is_empty() {
+            if line.trim_ascii().is_empty() {
                 continue;
             }
-            let ask = match serde_json::from_str(&line) {
+            let ask = match serde_json::from_slice(&line) {
                 Ok(ClientCommand::Say { text }) if text.len() > Command::MAX_TEXT_BYTES => {
                     reporter.say(format_args!(
                         "not sent: the text has {} bytes, at most {} are allowed",
@@ -128,6 +128,11 @@ impl Teller {
             News::Happened { client, what } => self.happened(client, what),
             News::LoadDone { said, acked } => {
                 self.reporter.event(Event::LoadDone { said, acked });
+            }
+            News::Refused { peer, reason } => {
+                self.reporter
+                    .say(format_args!("refused by {peer}: {reason}"));
+                self.reporter.event(Event::Refused { peer, reason });
             }
             News::Who(_) | News::Ended => {}
         }
