@@ -263,7 +263,7 @@ impl Server {
         ServerStatus {
             server: self.me,
             incarnation: self.incarnation,
-            voting: self.membership.votes() && self.barred.is_none(),
+            voting: self.membership.votes(),
             promised: self.replica.promised(),
             leader: self.replica.leader(),
             majority: self.majority,

@@ -87,7 +87,6 @@ pub struct Server {
     reads: BTreeMap<u64, AskedRead>,
     last_read: u64,
     opened: bool,
-    barred: Option<String>,
     /// When a leader was last heard, if ever.
     led_at: Option<Duration>,
     majority: bool,
@@ -151,7 +150,6 @@ impl Server {
             reads: BTreeMap::new(),
             last_read: start.first_read,
             opened: disk.opened,
-            barred: None,
             led_at: None,
             majority: false,
             leader: None,
@@ -162,8 +160,7 @@ impl Server {
             vouched: Vec::new(),
             output: Output::default(),
         };
-        let outcome = server.membership.form_if_complete();
-        server.follow_up(None, outcome);
+        server.form_if_complete();
         Ok(server)
     }
 
@@ -178,19 +175,18 @@ impl Server {
                     self.replica.step(now, from, message);
                 }
             }
-            PeerMessage::Introduce { incarnation } => {
+            // The connection says whose disk speaks; the two never differ.
+            PeerMessage::Introduce { .. } => {
                 let outcome = self.membership.introduced(from, incarnation);
-                self.follow_up(Some(from), outcome);
-                let outcome = self.membership.form_if_complete();
-                self.follow_up(None, outcome);
+                self.follow_up(from, outcome);
             }
             PeerMessage::Remembered { you } => {
-                let outcome = self.membership.remembered(from, you);
-                self.follow_up(Some(from), outcome);
+                let outcome = self.membership.remembered(from, incarnation, you);
+                self.follow_up(from, outcome);
             }
             PeerMessage::Stranger { remembered } => {
-                let outcome = self.membership.stranger(from, remembered);
-                self.follow_up(Some(from), outcome);
+                let outcome = self.membership.stranger(from, incarnation, remembered);
+                self.follow_up(from, outcome);
             }
         }
     }
@@ -318,19 +314,23 @@ impl Server {
         );
     }
 
-    /// Carries out what the membership wants.
-    fn follow_up(&mut self, peer: Option<ServerId>, outcome: Outcome) {
+    /// Carries out what the membership wants after a message of `peer`.
+    fn follow_up(&mut self, peer: ServerId, outcome: Outcome) {
         self.output.persist.extend(outcome.persist);
-        if let (Some(peer), Some(reply)) = (peer, outcome.reply_after_persist) {
+        if let Some(reply) = outcome.reply_after_persist {
             self.vouched.push((peer, reply));
         }
         if let Some(reason) = outcome.barred {
             self.replica.set_voting(false);
-            self.output.events.push(Event::NotVoting {
-                reason: reason.clone(),
-            });
-            self.barred = Some(reason);
+            self.output.events.push(Event::NotVoting { reason });
         }
+        self.form_if_complete();
+    }
+
+    fn form_if_complete(&mut self) {
+        self.output
+            .persist
+            .extend(self.membership.form_if_complete());
     }
 
     /// Writes down changes of leadership, and tells clients when the majority comes or goes.
