@@ -46,7 +46,9 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn everything_said_is_stored_once_and_heard_by_all_whatever_happened() {
-    let runs = all(seeds(160), |seed| World::run_until_settled(setting(seed)));
+    let runs = all(seeds(160), |seed| {
+        World::new(setting(seed)).run_until_settled()
+    });
     if runs.len() > 1 {
         // The runs were what they claim to be.
         let total = |count: fn(&Summary) -> u64| runs.iter().map(count).sum::<u64>();
@@ -78,8 +80,8 @@ fn the_same_seed_gives_the_same_run() {
             verbose: true,
             ..setting(seed)
         };
-        let first = World::run_until_settled(verbose);
+        let first = World::new(verbose).run_until_settled();
         assert!(first.trace.len() > 100);
-        assert_eq!(first, World::run_until_settled(verbose));
+        assert_eq!(first, World::new(verbose).run_until_settled());
     }
 }

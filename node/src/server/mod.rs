@@ -38,6 +38,9 @@ const PROPOSE_AGAIN: Duration = Duration::from_millis(250);
 /// election, which is no reason to alarm anybody.
 const NO_MAJORITY_AFTER: Duration = Duration::from_millis(1500);
 
+/// Reads that may be under way; a client whose read is not taken asks again.
+const READS: usize = 16_384;
+
 /// How long a stopping server waits for what is open.
 const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
 
@@ -224,6 +227,7 @@ impl Server {
         self.next_round = now + ROUND;
         self.output.to_peers.extend(self.membership.introductions());
         self.propose_again(now, now.saturating_sub(PROPOSE_AGAIN));
+        self.pending.expire(now);
         self.listeners.expire(now);
         self.reads
             .retain(|_, read| now.saturating_sub(read.asked_at) < NO_MAJORITY_AFTER);
@@ -234,7 +238,12 @@ impl Server {
         }
     }
 
+    /// When [`Server::tick`] is due, if nothing happens before; it may be in the past.
     pub fn next_tick(&self) -> Duration {
+        if self.listeners.are_behind() {
+            // There is more to tell them than one page.
+            return Duration::ZERO;
+        }
         self.next_round.min(self.replica.next_tick())
     }
 
@@ -273,13 +282,18 @@ impl Server {
         if let Some(chosen) = effects.chosen.last() {
             self.output.events.push(Event::Chosen { upto: chosen.slot });
         }
-        for serve in effects.serve {
+        // A peer that was paused asks for many chunks at once, and needs the last only.
+        let asked = effects
+            .serve
+            .into_iter()
+            .map(|serve| (serve.to, serve.from));
+        for (to, from) in BTreeMap::from_iter(asked) {
             let message = Message::Learn {
-                from: serve.from,
-                values: self.history.read(serve.from, CHUNK_BYTES)?,
+                from,
+                values: self.history.read(from, CHUNK_BYTES)?,
                 chosen: self.replica.chosen(),
             };
-            self.send_paxos(vec![(serve.to, message)]);
+            self.send_paxos(vec![(to, message)]);
         }
         for ready in effects.reads {
             self.answer_read(ready.id);

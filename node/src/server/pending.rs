@@ -4,6 +4,7 @@
 //! client's order, and proposed again until the log has them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use crate::ids::ClientId;
@@ -15,6 +16,10 @@ const PER_CLIENT: u64 = 256;
 /// Messages that may wait here at once, over all clients: overload is answered by silence, and the
 /// client's next try finds room or not.
 const TOTAL: usize = 65_536;
+
+/// A client that sent nothing for so long is gone, or elsewhere: it repeats every second what is not
+/// acknowledged. What is left of it here, perhaps behind a hole that nobody fills, is forgotten.
+const SILENT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub struct Pending {
@@ -28,6 +33,8 @@ struct Queue {
     commands: BTreeMap<u64, Command>,
     /// When messages of this client were last proposed.
     proposed_at: Duration,
+    /// When the client last sent one.
+    heard_at: Duration,
 }
 
 /// What became of a message.
@@ -47,9 +54,14 @@ impl Pending {
     pub fn take(&mut self, now: Duration, command: Command, next_seq: u64) -> Taken {
         let seq = command.seq;
         assert!(seq >= next_seq, "a stored message is not pending");
-        let queue = self.by_client.entry(command.client).or_default();
-        if seq >= next_seq + PER_CLIENT || self.total >= TOTAL || queue.commands.contains_key(&seq)
-        {
+        let has_room = self.total < TOTAL && seq < next_seq + PER_CLIENT;
+        let queue = match self.by_client.entry(command.client) {
+            Entry::Occupied(queue) => queue.into_mut(),
+            Entry::Vacant(place) if has_room => place.insert(Queue::default()),
+            Entry::Vacant(_) => return Taken::Nothing,
+        };
+        queue.heard_at = now;
+        if !has_room || queue.commands.contains_key(&seq) {
             return Taken::Nothing;
         }
         let run_before = contiguous(&queue.commands, next_seq);
@@ -76,9 +88,12 @@ impl Pending {
         let Some(queue) = self.by_client.get_mut(&client) else {
             return;
         };
-        let later = queue.commands.split_off(&(seq + 1));
-        self.total -= queue.commands.len();
-        queue.commands = later;
+        while let Some(first) = queue.commands.first_entry()
+            && *first.key() <= seq
+        {
+            first.remove();
+            self.total -= 1;
+        }
         if queue.commands.is_empty() {
             self.by_client.remove(&client);
         }
@@ -97,12 +112,26 @@ impl Pending {
             if queue.proposed_at > before {
                 continue;
             }
-            queue.proposed_at = now;
             let first = next_seq(client);
             let end = contiguous(&queue.commands, first);
+            if end > first {
+                queue.proposed_at = now;
+            }
             commands.extend(queue.commands.range(first..end).map(|(_, c)| c.clone()));
         }
         commands
+    }
+
+    /// Forgets what is left of clients that are gone.
+    pub fn expire(&mut self, now: Duration) {
+        let total = &mut self.total;
+        self.by_client.retain(|_, queue| {
+            let lives = now.saturating_sub(queue.heard_at) < SILENT;
+            if !lives {
+                *total -= queue.commands.len();
+            }
+            lives
+        });
     }
 
     pub fn is_empty(&self) -> bool {
@@ -180,5 +209,26 @@ mod tests {
             pending.take(at(0), command(1 + PER_CLIENT), 1),
             Taken::Nothing
         );
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn what_a_client_left_behind_is_forgotten_once_it_repeats_nothing() {
+        let mut pending = Pending::default();
+        pending.take(at(0), command(2), 1);
+        pending.take(at(9_000), command(2), 1);
+        pending.expire(at(18_999));
+        assert!(!pending.is_empty());
+        pending.expire(at(19_000));
+        assert!(pending.is_empty());
+        assert_eq!(pending.total, 0);
+    }
+
+    #[test]
+    fn a_message_behind_a_hole_is_proposed_as_soon_as_the_hole_is_filled_elsewhere() {
+        let mut pending = Pending::default();
+        pending.take(at(0), command(3), 1);
+        assert!(pending.propose_again(at(50), at(0), |_| 1).is_empty());
+        assert_eq!(pending.propose_again(at(51), at(1), |_| 3), [command(3)]);
     }
 }
