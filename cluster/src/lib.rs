@@ -1,11 +1,11 @@
 //! The cluster of real processes and the command line.
 
+pub mod chat;
 pub mod cli;
 mod clock;
 pub mod commands;
 pub mod exit;
 pub mod interrupt;
-mod joints;
 pub mod observer;
 pub mod output;
 pub mod ports;

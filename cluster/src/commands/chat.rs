@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use paxosctl_node::ids::ServerId;
 
+use crate::chat::{self, ChatError, ChatOptions};
 use crate::cli::ChatArgs;
 use crate::exit::{Failure, Outcome};
 use crate::real::BALANCER;
@@ -67,6 +68,16 @@ impl ChatRequest {
 }
 
 pub fn chat(request: &ChatRequest) -> Result<Outcome, Failure> {
-    crate::joints::chat(request)?;
+    chat::run(ChatOptions {
+        name: request.name.clone(),
+        cluster: request.cluster,
+        cluster_name: request.cluster_name.clone(),
+        balancer: request.balancer,
+        dir: request.dir.clone(),
+    })
+    .map_err(|error| match error {
+        ChatError::Name { .. } => Failure::Usage(error.to_string()),
+        other => Failure::Cluster(other.to_string()),
+    })?;
     Ok(Outcome::Success)
 }

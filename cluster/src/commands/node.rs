@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use paxosctl_node::drive::{BalancerConfig, ClientConfig, ClientWork, ServerConfig};
+use paxosctl_node::drive::{self, BalancerConfig, ClientConfig, ClientWork, ServerConfig};
 use paxosctl_node::ids::{ClientId, ServerId};
 
 use crate::cli::NodeTyped;
@@ -105,10 +105,11 @@ pub fn node(request: NodeRequest) -> Result<Outcome, Failure> {
             .map_err(|error| Failure::Cluster(error.to_string()))?;
     }
     match request.kind {
-        NodeKind::Server(config) => crate::joints::server(config),
-        NodeKind::Balancer(config) => crate::joints::balancer(config),
-        NodeKind::Client(config) => crate::joints::client(config),
-    }?;
+        NodeKind::Server(config) => drive::run_server(config),
+        NodeKind::Balancer(config) => drive::run_balancer(config),
+        NodeKind::Client(config) => drive::run_client(config),
+    }
+    .map_err(|error| Failure::Cluster(error.to_string()))?;
     Ok(Outcome::Success)
 }
 
