@@ -270,6 +270,59 @@ fn a_cluster_goes_on_with_its_disks_unless_told_otherwise() {
 }
 
 #[test]
+fn a_node_of_a_detached_cluster_is_restarted_dead_or_alive() {
+    let place = place();
+    place.run(&["up", "small.yaml", "-d"]).expect_code(0);
+    let pid_of = |node: &str| -> i32 {
+        let ps = place.run(&["ps"]).stdout;
+        let row: Vec<&str> = ps
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .find(|row: &Vec<&str>| row.first() == Some(&node))
+            .expect("a row for the node");
+        row[2].parse().unwrap_or(0)
+    };
+    kill(Pid::from_raw(pid_of("s1")), Signal::SIGKILL).expect("killed");
+    let restarted = place.run(&["restart", "s1"]);
+    restarted.expect_code(0);
+    assert!(
+        restarted.stderr.starts_with("s1 runs again"),
+        "{}",
+        restarted.stderr
+    );
+    let before = pid_of("s2");
+    let restarted = place.run(&["restart", "s2"]);
+    restarted.expect_code(0);
+    assert!(
+        restarted
+            .stderr
+            .starts_with("s2 was stopped and runs again"),
+        "{}",
+        restarted.stderr
+    );
+    assert_ne!(pid_of("s2"), before);
+    let unknown = place.run(&["restart", "s9"]);
+    unknown.expect_code(2);
+    assert!(unknown.stderr.contains("balancer, s1, s2, s3"));
+    // What was restarted belongs to the cluster: `down` ends it too.
+    place.run(&["down"]).expect_code(0);
+    nothing_is_left(&place);
+    place.run(&["restart", "s1"]).expect_code(3);
+
+    let (up, _) = start_until(&place, &["up", "small.yaml"], "is ready");
+    let refused = place.run(&["restart", "s1"]);
+    refused.expect_code(2);
+    assert!(
+        refused.stderr.contains("in the foreground"),
+        "{}",
+        refused.stderr
+    );
+    signal(&up, Signal::SIGINT);
+    finish(up).expect_code(130);
+    nothing_is_left(&place);
+}
+
+#[test]
 fn two_clusters_side_by_side() {
     let place = place();
     place.run(&["up", "small.yaml", "-d"]).expect_code(0);

@@ -70,6 +70,7 @@ fn node(name: &str, identity: Identity) -> RunningNode {
         name: name.into(),
         address: "127.0.0.1:9".parse().ok(),
         dir: name.into(),
+        arguments: Vec::new(),
         identity,
     }
 }
@@ -80,7 +81,7 @@ fn pretend_up(place: &Place, name: &str, nodes: Vec<RunningNode>) {
     fs::create_dir_all(clusters.dir_of(name)).expect("a directory");
     let balancer = "127.0.0.1:9".parse().expect("an address");
     let plan = place.file("chat.yaml", PLAN);
-    let cluster = RunningCluster::new(name, &plan, 7, balancer, nodes);
+    let cluster = RunningCluster::new(name, &plan, 7, balancer, None, nodes);
     clusters.write(&cluster).expect("written");
 }
 

@@ -34,6 +34,8 @@ pub enum Typed {
         /// The cluster's name; needed when several run
         cluster: Option<String>,
     },
+    /// Bring a node of a running cluster back, or stop and start it
+    Restart(RestartArgs),
     /// Show the nodes of a running cluster
     Ps {
         /// The cluster's name; needed when several run
@@ -99,6 +101,15 @@ pub struct UpArgs {
     /// Forget the chat of an earlier `up` under this name
     #[arg(long)]
     pub fresh: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    /// The node: s1, s2, … or balancer
+    pub node: String,
+    /// The cluster's name; needed when several run
+    #[arg(long)]
+    pub cluster: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,8 +6,8 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, RunRequest,
-    UpRequest,
+    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, RestartRequest,
+    RunRequest, UpRequest,
 };
 use crate::cli::{Cli, LogTyped, Typed};
 use crate::exit::Failure;
@@ -20,6 +20,7 @@ pub enum Command {
     Check(CheckRequest),
     Up(Box<UpRequest>),
     Down(DownRequest),
+    Restart(RestartRequest),
     Ps(PsRequest),
     Logs(LogsRequest),
     Chat(ChatRequest),
@@ -40,6 +41,7 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
         Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
         Typed::Up(up) => Command::Up(Box::new(UpRequest::new(up, clusters)?)),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
+        Typed::Restart(restart) => Command::Restart(RestartRequest::new(restart, clusters)),
         Typed::Ps { cluster } => Command::Ps(PsRequest { cluster, clusters }),
         Typed::Logs(logs) => Command::Logs(LogsRequest {
             node: logs.node,

@@ -11,6 +11,7 @@ mod lower;
 mod node;
 mod ps;
 mod reporting;
+mod restart;
 mod run;
 mod timeline;
 mod up;
@@ -24,6 +25,7 @@ pub use logs::LogsRequest;
 pub use lower::{Command, lower};
 pub use node::NodeRequest;
 pub use ps::PsRequest;
+pub use restart::RestartRequest;
 pub use run::RunRequest;
 pub use up::UpRequest;
 
@@ -39,6 +41,7 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         Command::Check(request) => check::check(&request),
         Command::Up(request) => up::up(&request),
         Command::Down(request) => down::down(&request),
+        Command::Restart(request) => restart::restart(&request),
         Command::Ps(request) => ps::ps(&request),
         Command::Logs(request) => logs::logs(&request),
         Command::Chat(request) => chat::chat(&request),

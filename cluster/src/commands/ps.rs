@@ -180,6 +180,7 @@ mod tests {
             name: name.into(),
             address: "127.0.0.1:7001".parse().ok(),
             dir: "nodes".into(),
+            arguments: Vec::new(),
             identity: Identity {
                 pid: 77,
                 start_ticks: 1,

@@ -231,7 +231,7 @@ fn keep(
 ) -> Result<(), Failure> {
     let name = &planned.plan.name;
     let _lock = request.clusters.lock(name)?;
-    let running = describe_running(&target, name, &planned.plan.path, cluster);
+    let running = describe_running(&target, name, &planned.plan.path, cluster, None);
     request.clusters.write(&running)?;
     if let Err(error) = target.release() {
         request.clusters.remove(name)?;

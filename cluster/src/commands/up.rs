@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::output::note;
 use crate::randomness::random_u64;
 use crate::real::{ClusterSpec, RealTarget};
-use crate::runtime::{Runtime, STDERR_FILE, Tail, Watcher};
+use crate::runtime::{Identity, Runtime, STDERR_FILE, Tail, Watcher};
 use crate::state::{Clusters, Formation, RunningCluster, RunningNode};
 
 /// How often the foreground looks around when nothing is reported.
@@ -89,7 +89,12 @@ pub fn up(request: &UpRequest) -> Result<Outcome, Failure> {
         spec.servers
     ));
     let target = RealTarget::start(spec, runtime, interrupt.clone())?;
-    let running = describe_running(&target, name, &request.plan.path, formation.id());
+    let keeper = if request.detach {
+        None
+    } else {
+        Identity::of(std::process::id())
+    };
+    let running = describe_running(&target, name, &request.plan.path, formation.id(), keeper);
     clusters.write(&running)?;
 
     if request.detach {
@@ -115,12 +120,14 @@ pub fn up(request: &UpRequest) -> Result<Outcome, Failure> {
     result
 }
 
-/// The state of a cluster whose processes `target` holds.
+/// The state of a cluster whose processes `target` holds, and that ends with `keeper` if there is
+/// one.
 pub(super) fn describe_running(
     target: &RealTarget,
     name: &str,
     plan: &Path,
     cluster: u64,
+    keeper: Option<Identity>,
 ) -> RunningCluster {
     let nodes = target
         .processes()
@@ -129,6 +136,7 @@ pub(super) fn describe_running(
             name: spec.name.clone(),
             address,
             dir: absolute(&spec.dir),
+            arguments: spec.detached_arguments(),
             identity: process.identity(),
         })
         .collect();
@@ -137,6 +145,7 @@ pub(super) fn describe_running(
         &absolute(plan),
         cluster,
         target.balancer_address(),
+        keeper,
         nodes,
     )
 }

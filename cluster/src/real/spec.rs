@@ -9,7 +9,7 @@ use paxosctl_node::drive::LoadConfig;
 use paxosctl_node::ids::ServerId;
 
 use crate::ports::{Ports, Wishes};
-use crate::runtime::NodeSpec;
+use crate::runtime::{DIE_WITH_PARENT, NodeSpec};
 
 /// The balancer's node name.
 pub const BALANCER: &str = "balancer";
@@ -116,7 +116,7 @@ impl ClusterSpec {
         );
         push(
             &mut arguments,
-            "--die-with-parent",
+            DIE_WITH_PARENT,
             std::process::id().to_string(),
         );
         arguments
@@ -184,6 +184,16 @@ mod tests {
         assert_eq!(server.first_leader, Some(ServerId(2)));
         assert_eq!(server.seed, 45);
         assert_eq!(server.node.dir, PathBuf::from("/run dir/nodes/s3"));
+
+        let detached = NodeSpec {
+            arguments: spec.server(ServerId(3), &ports).detached_arguments(),
+            ..spec.server(ServerId(3), &ports)
+        };
+        let NodeTyped::Server(server) = parse(&detached) else {
+            panic!("not a server");
+        };
+        assert_eq!(server.node.die_with_parent, None);
+        assert_eq!(server.balancer, ports.balancer);
 
         let load = Load {
             clients: 8,

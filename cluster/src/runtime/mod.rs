@@ -43,6 +43,25 @@ pub struct NodeSpec {
     pub takes_commands: bool,
 }
 
+/// The flag that ties a node to the life of its parent, before the parent's pid.
+pub const DIE_WITH_PARENT: &str = "--die-with-parent";
+
+impl NodeSpec {
+    /// The arguments of the same node without its tie to a parent.
+    pub fn detached_arguments(&self) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        let mut all = self.arguments.iter();
+        while let Some(argument) = all.next() {
+            if argument == DIE_WITH_PARENT {
+                all.next();
+            } else {
+                arguments.push(argument.clone());
+            }
+        }
+        arguments
+    }
+}
+
 /// Where node processes run: on this machine, from one program.
 #[derive(Debug, Clone)]
 pub struct Runtime {

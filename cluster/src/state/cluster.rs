@@ -4,6 +4,7 @@
 //! once every process is gone. What it says of processes is checked against `/proc` each time: a
 //! machine that was switched off removes no files.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ pub struct RunningCluster {
     cluster: String,
     boot: String,
     pub balancer: SocketAddr,
+    /// The command in whose foreground it runs; none when it is detached.
+    keeper: Option<Identity>,
     pub nodes: Vec<RunningNode>,
 }
 
@@ -39,6 +42,8 @@ pub struct RunningNode {
     pub name: String,
     pub address: Option<SocketAddr>,
     pub dir: PathBuf,
+    /// The command line that starts it again, without the program and without any tie to a parent.
+    pub arguments: Vec<OsString>,
     #[serde(flatten)]
     pub identity: Identity,
 }
@@ -67,6 +72,7 @@ impl RunningCluster {
         plan: &Path,
         cluster: u64,
         balancer: SocketAddr,
+        keeper: Option<Identity>,
         nodes: Vec<RunningNode>,
     ) -> RunningCluster {
         RunningCluster {
@@ -76,12 +82,18 @@ impl RunningCluster {
             cluster: format!("{cluster:016x}"),
             boot: boot_id(),
             balancer,
+            keeper,
             nodes,
         }
     }
 
     pub fn id(&self) -> u64 {
         u64::from_str_radix(&self.cluster, 16).unwrap_or_default()
+    }
+
+    /// The command in whose foreground it runs, while that lives.
+    pub fn keeper(&self) -> Option<Identity> {
+        self.keeper.filter(|keeper| keeper.is_alive())
     }
 
     /// The processes of the cluster that still run. Another process under a reused pid is none.
@@ -278,9 +290,17 @@ mod tests {
             name: "s1".into(),
             address: None,
             dir: "nodes/s1".into(),
+            arguments: vec!["node".into(), "server".into()],
             identity,
         };
-        RunningCluster::new(name, Path::new("plan.yaml"), 0xabc, balancer, vec![node])
+        RunningCluster::new(
+            name,
+            Path::new("plan.yaml"),
+            0xabc,
+            balancer,
+            None,
+            vec![node],
+        )
     }
 
     fn me() -> Identity {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::listeners::Joining;
 use super::pending::Taken;
-use super::{AskedRead, CHUNK_BYTES, Server};
+use super::{AskedRead, CHUNK_BYTES, READS, Server};
 use crate::ids::{ClientId, ConnId, Slot};
 use crate::log::LogError;
 use crate::paxos::{Chosen, Stored};
@@ -29,19 +30,7 @@ impl Server {
                 }
             }
             ClientMessage::Say(command) => self.say(now, conn, command),
-            ClientMessage::Read { client, id } => {
-                self.last_read += 1;
-                self.reads.insert(
-                    self.last_read,
-                    AskedRead {
-                        asked_at: now,
-                        conn,
-                        client,
-                        id,
-                    },
-                );
-                self.replica.read(now, self.last_read);
-            }
+            ClientMessage::Read { client, id } => self.read(now, conn, client, id),
             ClientMessage::History {
                 client,
                 from,
@@ -92,6 +81,21 @@ impl Server {
         self.listeners.closed(conn);
     }
 
+    fn read(&mut self, now: Duration, conn: ConnId, client: ClientId, id: u64) {
+        if self.reads.len() >= READS {
+            return;
+        }
+        self.last_read += 1;
+        let read = AskedRead {
+            asked_at: now,
+            conn,
+            client,
+            id,
+        };
+        self.reads.insert(self.last_read, read);
+        self.replica.read(now, self.last_read);
+    }
+
     fn answer(&mut self, conn: ConnId, message: ServerMessage) {
         self.output.to_clients.push((conn, message));
     }
@@ -104,10 +108,14 @@ impl Server {
         name: String,
         seen: Option<u64>,
     ) {
-        if self.draining_since.is_some() {
+        if self.draining_since.is_some() || name.len() > Command::MAX_NAME_BYTES {
             return self.send_elsewhere(conn, client);
         }
-        self.listeners.join(now, conn, client, name, seen);
+        match self.listeners.join(now, conn, client, name, seen) {
+            Joining::Open => {}
+            Joining::Late => return,
+            Joining::Full => return self.send_elsewhere(conn, client),
+        }
         let joined = ServerMessage::Joined {
             client,
             next_seq: self.replica.sessions().next_seq(client),
@@ -140,7 +148,10 @@ impl Server {
         let reason = if self.draining_since.is_some() {
             format!("{} is stopping", self.me)
         } else {
-            format!("the session is not open at {}", self.me)
+            format!(
+                "the session is not open at {}, or has no room there",
+                self.me
+            )
         };
         self.answer(conn, ServerMessage::GoElsewhere { client, reason });
     }
@@ -215,10 +226,8 @@ impl Server {
         let mut page: Option<(u64, Vec<Command>)> = None;
         for due in self.listeners.due(self.history.last_index()) {
             let limit = (due.count as usize).min(PAGE_MESSAGES);
-            let messages = match &page {
-                Some((first, messages)) if *first == due.next && messages.len() <= limit => {
-                    messages.clone()
-                }
+            let messages = match page.take() {
+                Some((first, messages)) if first == due.next && messages.len() <= limit => messages,
                 _ => self.history.messages(due.next, limit, CHUNK_BYTES)?,
             };
             self.listeners
@@ -263,7 +272,7 @@ impl Server {
         ServerStatus {
             server: self.me,
             incarnation: self.incarnation,
-            voting: self.membership.votes() && self.barred.is_none(),
+            voting: self.membership.votes(),
             promised: self.replica.promised(),
             leader: self.replica.leader(),
             majority: self.majority,

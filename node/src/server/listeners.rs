@@ -1,6 +1,6 @@
 //! The sessions at this server, and how far each has been told of the chat.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::ids::{ClientId, ConnId};
@@ -12,9 +12,29 @@ const SILENT: Duration = Duration::from_secs(4);
 /// Messages that may be on their way to one session beyond what it said it has.
 const WINDOW: u64 = 4096;
 
+/// Sessions that may be open here at once: all of them fit in one report to the balancer.
+const SESSIONS: usize = 8192;
+
 #[derive(Debug, Default)]
 pub struct Listeners {
     sessions: BTreeMap<ClientId, Session>,
+    /// The sessions that may lack something that can be sent now. The others are known to wait for
+    /// the chat to grow, or to say that what was sent arrived.
+    behind: BTreeSet<ClientId>,
+    /// The sessions that listen.
+    listening: BTreeSet<ClientId>,
+    /// The length of the chat when it was last looked who is behind it.
+    last: u64,
+}
+
+/// What became of a wish to join.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Joining {
+    Open,
+    /// It came late, on a connection that the session has replaced.
+    Late,
+    /// There is no room for another session.
+    Full,
 }
 
 #[derive(Debug)]
@@ -54,12 +74,23 @@ impl Listeners {
         client: ClientId,
         name: String,
         seen: Option<u64>,
-    ) {
+    ) -> Joining {
+        match self.sessions.get(&client) {
+            Some(session) if conn < session.conn => return Joining::Late,
+            None if self.sessions.len() >= SESSIONS => return Joining::Full,
+            _ => {}
+        }
         let progress = seen.map(|seen| Progress {
             seen,
             sent: seen,
             stalled: false,
         });
+        if progress.is_some() {
+            self.listening.insert(client);
+            self.behind.insert(client);
+        } else {
+            self.forget(client);
+        }
         self.sessions.insert(
             client,
             Session {
@@ -69,15 +100,30 @@ impl Listeners {
                 progress,
             },
         );
+        Joining::Open
     }
 
     pub fn leave(&mut self, client: ClientId) {
         self.sessions.remove(&client);
+        self.forget(client);
     }
 
     /// Every session on the connection is gone.
     pub fn closed(&mut self, conn: ConnId) {
-        self.sessions.retain(|_, session| session.conn != conn);
+        self.leave_all(|session| session.conn == conn);
+    }
+
+    fn leave_all(&mut self, gone: impl Fn(&Session) -> bool) {
+        let gone = self.sessions.iter().filter(|(_, session)| gone(session));
+        for client in Vec::from_iter(gone.map(|(&client, _)| client)) {
+            self.leave(client);
+        }
+    }
+
+    /// There is nothing to tell to the session.
+    fn forget(&mut self, client: ClientId) {
+        self.behind.remove(&client);
+        self.listening.remove(&client);
     }
 
     /// A sign of life. False if the session is not known on this connection.
@@ -97,6 +143,7 @@ impl Listeners {
         session.heard_at = now;
         if let (Some(progress), Some(seen)) = (&mut session.progress, seen) {
             progress.heard(seen);
+            self.behind.insert(client);
         }
         true
     }
@@ -108,25 +155,42 @@ impl Listeners {
 
     /// Forgets sessions that went silent.
     pub fn expire(&mut self, now: Duration) {
-        self.sessions
-            .retain(|_, session| now.saturating_sub(session.heard_at) < SILENT);
+        self.leave_all(|session| now.saturating_sub(session.heard_at) >= SILENT);
     }
 
-    /// The listening sessions that lack something of a chat of `last` messages.
-    pub fn due(&self, last: u64) -> Vec<Due> {
-        self.sessions
-            .iter()
-            .filter_map(|(&client, session)| {
-                let progress = session.progress.as_ref()?;
-                let end = last.min(progress.seen.saturating_add(WINDOW));
-                (progress.sent < end).then(|| Due {
-                    client,
-                    conn: session.conn,
-                    next: progress.sent + 1,
-                    count: end - progress.sent,
-                })
-            })
-            .collect()
+    /// The listening sessions that lack something of a chat of `last` messages, and can take it.
+    pub fn due(&mut self, last: u64) -> Vec<Due> {
+        if last != self.last {
+            self.last = last;
+            self.behind.clone_from(&self.listening);
+        }
+        let sessions = &self.sessions;
+        let mut due = Vec::new();
+        self.behind.retain(|client| {
+            let session = sessions.get(client);
+            let Some((session, progress)) =
+                session.and_then(|session| Some((session, session.progress.as_ref()?)))
+            else {
+                return false;
+            };
+            let end = progress.end(last);
+            if progress.sent >= end {
+                return false;
+            }
+            due.push(Due {
+                client: *client,
+                conn: session.conn,
+                next: progress.sent + 1,
+                count: end - progress.sent,
+            });
+            true
+        });
+        due
+    }
+
+    /// Whether something could be sent at once.
+    pub fn are_behind(&self) -> bool {
+        !self.behind.is_empty()
     }
 
     /// Messages up to `sent` are on their way to the session.
@@ -137,6 +201,9 @@ impl Listeners {
             .and_then(|session| session.progress.as_mut())
         {
             progress.sent = progress.sent.max(sent);
+            if progress.sent >= progress.end(self.last) {
+                self.behind.remove(&client);
+            }
         }
     }
 
@@ -162,6 +229,11 @@ impl Listeners {
 }
 
 impl Progress {
+    /// The last message that may be sent of a chat of `last`.
+    fn end(&self, last: u64) -> u64 {
+        last.min(self.seen.saturating_add(WINDOW))
+    }
+
     fn heard(&mut self, seen: u64) {
         if seen > self.seen {
             self.seen = seen;
@@ -224,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_window_bounds_what_is_on_its_way() {
-        let listeners = joined_at(0);
+        let mut listeners = joined_at(0);
         assert_eq!(listeners.due(1_000_000), due(1, WINDOW));
     }
 
@@ -246,5 +318,45 @@ mod tests {
     fn another_connection_does_not_speak_for_the_session() {
         let mut listeners = joined_at(0);
         assert!(!listeners.heard(NOW, ConnId(8), ANN, Some(9)));
+    }
+
+    #[test]
+    fn a_join_that_comes_late_does_not_bring_an_old_connection_back() {
+        let mut listeners = joined_at(0);
+        let join = |listeners: &mut Listeners, conn| {
+            listeners.join(NOW, ConnId(conn), ANN, "ann".into(), Some(2))
+        };
+        assert_eq!(join(&mut listeners, 8), Joining::Open);
+        assert_eq!(join(&mut listeners, 7), Joining::Late);
+        assert_eq!(listeners.conn(ANN), Some(ConnId(8)));
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_sessions() {
+        let mut listeners = Listeners::default();
+        let join = |listeners: &mut Listeners, client| {
+            listeners.join(NOW, CONN, ClientId(client), "x".into(), Some(0))
+        };
+        for client in 0..SESSIONS as u64 {
+            assert_eq!(join(&mut listeners, client), Joining::Open);
+        }
+        assert_eq!(join(&mut listeners, SESSIONS as u64), Joining::Full);
+        assert_eq!(join(&mut listeners, 0), Joining::Open);
+        listeners.closed(CONN);
+        assert!(listeners.is_empty());
+        assert!(listeners.behind.is_empty() && listeners.listening.is_empty());
+    }
+
+    #[test]
+    fn only_those_who_may_lack_something_are_looked_at() {
+        let mut listeners = joined_at(0);
+        assert_eq!(listeners.due(600), due(1, 600));
+        listeners.sent(ANN, 512);
+        assert!(listeners.are_behind());
+        assert_eq!(listeners.due(600), due(513, 88));
+        listeners.sent(ANN, 600);
+        assert!(!listeners.are_behind());
+        assert!(listeners.due(600).is_empty());
+        assert_eq!(listeners.due(601), due(601, 1));
     }
 }

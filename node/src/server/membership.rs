@@ -5,6 +5,10 @@
 //! server votes only once *every* peer has its incarnation on disk. A peer that remembers another
 //! incarnation never confirms the new one, and one such peer is enough: the server whose place was
 //! taken over had been confirmed by all of them before it first voted.
+//!
+//! Every server remembers each peer under the first incarnation that it hears of, and believes no
+//! other one: neither its votes, nor what it says of memberships. A server that may not vote does
+//! the same, so that it knows from whom it may learn.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +24,8 @@ pub struct Membership {
     peers: Vec<ServerId>,
     /// The peers' incarnations, on disk or on their way there.
     known: BTreeMap<ServerId, u64>,
-    /// Peers that have this server's incarnation on disk.
+    /// Peers that have this server's incarnation on disk, each under the incarnation that is known
+    /// of it.
     confirmed_by: BTreeSet<ServerId>,
     standing: Standing,
 }
@@ -84,84 +89,102 @@ impl Membership {
         self.known.get(&peer) == Some(&incarnation)
     }
 
-    /// Introductions to send now; to be repeated while there are any.
+    /// Introductions to send now; to be repeated while there are any. A server that waits to vote
+    /// introduces itself until all confirmed it, one that may not vote until it knows all.
     pub fn introductions(&self) -> Vec<(ServerId, PeerMessage)> {
-        if self.standing != Standing::Forming {
-            return Vec::new();
-        }
         self.peers
             .iter()
-            .filter(|peer| !self.confirmed_by.contains(peer))
-            .map(|&peer| {
-                let incarnation = self.incarnation;
-                (peer, PeerMessage::Introduce { incarnation })
-            })
+            .filter_map(|&peer| Some((peer, self.introduction(peer)?)))
             .collect()
     }
 
-    /// A peer asks to be remembered.
-    pub fn introduced(&mut self, peer: ServerId, incarnation: u64) -> Outcome {
-        let mut outcome = Outcome::default();
-        match self.known.get(&peer) {
-            Some(&remembered) if remembered != incarnation => {
-                outcome.reply_after_persist = Some(PeerMessage::Stranger { remembered });
-                return outcome;
-            }
-            Some(_) => {}
-            None => {
-                self.known.insert(peer, incarnation);
-                outcome.persist = Some(Record::Member(Member {
-                    server: peer,
-                    incarnation,
-                }));
-            }
-        }
-        outcome.reply_after_persist = Some(PeerMessage::Remembered { you: incarnation });
-        outcome
+    /// The introduction to one peer, if it needs one.
+    pub fn introduction(&self, peer: ServerId) -> Option<PeerMessage> {
+        let needed = match self.standing {
+            Standing::Forming => !self.confirmed_by.contains(&peer),
+            Standing::Stranger => !self.known.contains_key(&peer),
+            Standing::Confirmed | Standing::Voting => false,
+        };
+        let incarnation = self.incarnation;
+        needed.then_some(PeerMessage::Introduce { incarnation })
     }
 
-    /// A peer has the incarnation `you` on disk.
-    pub fn remembered(&mut self, peer: ServerId, you: u64) -> Outcome {
-        if you == self.incarnation {
+    /// A peer, whose incarnation is given, asks to be remembered.
+    pub fn introduced(&mut self, peer: ServerId, incarnation: u64) -> Outcome {
+        let persist = self.get_to_know(peer, incarnation);
+        let reply = match self.known.get(&peer) {
+            Some(&remembered) if remembered != incarnation => PeerMessage::Stranger { remembered },
+            _ => PeerMessage::Remembered { you: incarnation },
+        };
+        Outcome {
+            persist,
+            reply_after_persist: Some(reply),
+            barred: None,
+        }
+    }
+
+    /// A peer has the incarnation `you` on disk. Only the disk that is known of it counts: another
+    /// one may be gone by now, and its memory with it.
+    pub fn remembered(&mut self, peer: ServerId, incarnation: u64, you: u64) -> Outcome {
+        let persist = self.get_to_know(peer, incarnation);
+        if you == self.incarnation && self.trusts(peer, incarnation) {
             self.confirmed_by.insert(peer);
         }
-        self.form_if_complete()
+        Outcome {
+            persist,
+            ..Outcome::default()
+        }
     }
 
     /// A peer remembers another incarnation under this server's id.
-    pub fn stranger(&mut self, peer: ServerId, remembered: u64) -> Outcome {
-        if remembered == self.incarnation || self.standing == Standing::Stranger {
-            return Outcome::default();
-        }
-        self.standing = Standing::Stranger;
-        Outcome {
-            barred: Some(format!(
+    pub fn stranger(&mut self, peer: ServerId, incarnation: u64, remembered: u64) -> Outcome {
+        let persist = self.get_to_know(peer, incarnation);
+        let mut outcome = Outcome {
+            persist,
+            ..Outcome::default()
+        };
+        // Whoever lost its own disk is no witness, and a disk that all confirmed is no stranger.
+        let believed = self.trusts(peer, incarnation)
+            && remembered != self.incarnation
+            && self.standing == Standing::Forming;
+        if believed {
+            self.standing = Standing::Stranger;
+            outcome.barred = Some(format!(
                 "{peer} remembers {me} with the disk {remembered:016x}, and this one is {mine:016x}: \
                  what {me} promised is lost with the old disk, so it learns from its peers and does \
                  not vote",
                 me = self.me,
                 mine = self.incarnation,
-            )),
-            ..Outcome::default()
+            ));
         }
+        outcome
     }
 
-    /// All peers confirmed and all are known: the server may vote once that is on disk. Called
-    /// after every message, and once at the start for a cluster of one.
-    pub fn form_if_complete(&mut self) -> Outcome {
+    /// Remembers a peer that was not known; the record of it is to be made durable.
+    fn get_to_know(&mut self, server: ServerId, incarnation: u64) -> Option<Record> {
+        if self.known.contains_key(&server) {
+            return None;
+        }
+        self.known.insert(server, incarnation);
+        Some(Record::Member(Member {
+            server,
+            incarnation,
+        }))
+    }
+
+    /// All peers confirmed: the server may vote once that is on disk. To be called after every
+    /// message, and once at the start for a cluster of one.
+    pub fn form_if_complete(&mut self) -> Option<Record> {
         let complete = self.standing == Standing::Forming
             && self
                 .peers
                 .iter()
-                .all(|peer| self.confirmed_by.contains(peer) && self.known.contains_key(peer));
+                .all(|peer| self.confirmed_by.contains(peer));
         if !complete {
-            return Outcome::default();
+            return None;
         }
         self.standing = Standing::Confirmed;
-        Outcome {
-            persist: Some(Record::Formed),
-            ..Outcome::default()
-        }
+        Some(Record::Formed)
     }
 
     /// The record of the formation is durable. True when the server votes from now on.
@@ -204,13 +227,13 @@ mod tests {
             Some(PeerMessage::Remembered { you: 22 })
         );
         membership.introduced(S3, 33);
-        assert_eq!(membership.remembered(S2, 11), Outcome::default());
+        assert_eq!(membership.remembered(S2, 22, 11), Outcome::default());
         assert_eq!(
             membership.introductions(),
             [(S3, PeerMessage::Introduce { incarnation: 11 })]
         );
-        let outcome = membership.remembered(S3, 11);
-        assert_eq!(outcome.persist, Some(Record::Formed));
+        assert_eq!(membership.remembered(S3, 33, 11), Outcome::default());
+        assert_eq!(membership.form_if_complete(), Some(Record::Formed));
         assert!(!membership.votes());
         assert!(membership.formed_on_disk());
         assert!(membership.votes());
@@ -221,9 +244,14 @@ mod tests {
         let mut membership = new_server();
         membership.introduced(S2, 22);
         membership.introduced(S3, 33);
-        membership.remembered(S2, 11);
-        assert_eq!(membership.remembered(S3, 99), Outcome::default());
-        assert!(!membership.formed_on_disk());
+        membership.remembered(S2, 22, 11);
+        membership.remembered(S3, 33, 99);
+        assert_eq!(membership.form_if_complete(), None);
+        // That of a disk that is not the one known of the peer does not either.
+        membership.remembered(S3, 34, 11);
+        assert_eq!(membership.form_if_complete(), None);
+        membership.remembered(S3, 33, 11);
+        assert_eq!(membership.form_if_complete(), Some(Record::Formed));
     }
 
     #[test]
@@ -260,20 +288,38 @@ mod tests {
         assert!(!veteran.trusts(S3, 34));
 
         let mut wiped = Membership::new(S3, 3, 34, &[], false);
-        wiped.introduced(S1, 11);
-        wiped.introduced(S2, 22);
-        wiped.remembered(S2, 34);
-        let outcome = wiped.stranger(S1, 33);
+        let outcome = wiped.stranger(S1, 11, 33);
         assert!(outcome.barred.is_some());
-        assert_eq!(wiped.remembered(S1, 34), Outcome::default());
-        assert!(!wiped.votes());
+        // It learns from those whom it knows, and introduces itself until it knows everyone.
+        assert_eq!(outcome.persist, Some(member(S1, 11)));
+        assert!(wiped.trusts(S1, 11));
+        assert_eq!(
+            wiped.introductions(),
+            [(S2, PeerMessage::Introduce { incarnation: 34 })]
+        );
+        wiped.remembered(S2, 22, 34);
+        wiped.remembered(S1, 11, 34);
+        assert_eq!(wiped.form_if_complete(), None);
         assert!(wiped.introductions().is_empty());
+    }
+
+    #[test]
+    fn a_stranger_bars_nobody() {
+        let mut veteran = Membership::new(S1, 3, 11, &[], false);
+        veteran.introduced(S2, 22);
+        veteran.introduced(S3, 33);
+        assert_eq!(veteran.stranger(S2, 23, 12), Outcome::default());
+        veteran.remembered(S2, 22, 11);
+        veteran.remembered(S3, 33, 11);
+        assert_eq!(veteran.form_if_complete(), Some(Record::Formed));
+        assert_eq!(veteran.stranger(S2, 22, 12), Outcome::default());
+        assert!(veteran.formed_on_disk());
     }
 
     #[test]
     fn a_cluster_of_one_forms_by_itself() {
         let mut membership = Membership::new(S1, 1, 11, &[], false);
-        assert_eq!(membership.form_if_complete().persist, Some(Record::Formed));
-        assert_eq!(membership.form_if_complete(), Outcome::default());
+        assert_eq!(membership.form_if_complete(), Some(Record::Formed));
+        assert_eq!(membership.form_if_complete(), None);
     }
 }

@@ -38,6 +38,9 @@ const PROPOSE_AGAIN: Duration = Duration::from_millis(250);
 /// election, which is no reason to alarm anybody.
 const NO_MAJORITY_AFTER: Duration = Duration::from_millis(1500);
 
+/// Reads that may be under way; a client whose read is not taken asks again.
+const READS: usize = 16_384;
+
 /// How long a stopping server waits for what is open.
 const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
 
@@ -87,7 +90,6 @@ pub struct Server {
     reads: BTreeMap<u64, AskedRead>,
     last_read: u64,
     opened: bool,
-    barred: Option<String>,
     /// When a leader was last heard, if ever.
     led_at: Option<Duration>,
     majority: bool,
@@ -151,7 +153,6 @@ impl Server {
             reads: BTreeMap::new(),
             last_read: start.first_read,
             opened: disk.opened,
-            barred: None,
             led_at: None,
             majority: false,
             leader: None,
@@ -162,8 +163,7 @@ impl Server {
             vouched: Vec::new(),
             output: Output::default(),
         };
-        let outcome = server.membership.form_if_complete();
-        server.follow_up(None, outcome);
+        server.form_if_complete();
         Ok(server)
     }
 
@@ -178,19 +178,18 @@ impl Server {
                     self.replica.step(now, from, message);
                 }
             }
-            PeerMessage::Introduce { incarnation } => {
+            // The connection says whose disk speaks; the two never differ.
+            PeerMessage::Introduce { .. } => {
                 let outcome = self.membership.introduced(from, incarnation);
-                self.follow_up(Some(from), outcome);
-                let outcome = self.membership.form_if_complete();
-                self.follow_up(None, outcome);
+                self.follow_up(from, outcome);
             }
             PeerMessage::Remembered { you } => {
-                let outcome = self.membership.remembered(from, you);
-                self.follow_up(Some(from), outcome);
+                let outcome = self.membership.remembered(from, incarnation, you);
+                self.follow_up(from, outcome);
             }
             PeerMessage::Stranger { remembered } => {
-                let outcome = self.membership.stranger(from, remembered);
-                self.follow_up(Some(from), outcome);
+                let outcome = self.membership.stranger(from, incarnation, remembered);
+                self.follow_up(from, outcome);
             }
         }
     }
@@ -243,7 +242,12 @@ impl Server {
         }
     }
 
+    /// When [`Server::tick`] is due, if nothing happens before; it may be in the past.
     pub fn next_tick(&self) -> Duration {
+        if self.listeners.are_behind() {
+            // There is more to tell them than one page.
+            return Duration::ZERO;
+        }
         self.next_round.min(self.replica.next_tick())
     }
 
@@ -282,13 +286,18 @@ impl Server {
         if let Some(chosen) = effects.chosen.last() {
             self.output.events.push(Event::Chosen { upto: chosen.slot });
         }
-        for serve in effects.serve {
+        // A peer that was paused asks for many chunks at once, and needs the last only.
+        let asked = effects
+            .serve
+            .into_iter()
+            .map(|serve| (serve.to, serve.from));
+        for (to, from) in BTreeMap::from_iter(asked) {
             let message = Message::Learn {
-                from: serve.from,
-                values: self.history.read(serve.from, CHUNK_BYTES)?,
+                from,
+                values: self.history.read(from, CHUNK_BYTES)?,
                 chosen: self.replica.chosen(),
             };
-            self.send_paxos(vec![(serve.to, message)]);
+            self.send_paxos(vec![(to, message)]);
         }
         for ready in effects.reads {
             self.answer_read(ready.id);
@@ -323,19 +332,23 @@ impl Server {
         );
     }
 
-    /// Carries out what the membership wants.
-    fn follow_up(&mut self, peer: Option<ServerId>, outcome: Outcome) {
+    /// Carries out what the membership wants after a message of `peer`.
+    fn follow_up(&mut self, peer: ServerId, outcome: Outcome) {
         self.output.persist.extend(outcome.persist);
-        if let (Some(peer), Some(reply)) = (peer, outcome.reply_after_persist) {
+        if let Some(reply) = outcome.reply_after_persist {
             self.vouched.push((peer, reply));
         }
         if let Some(reason) = outcome.barred {
             self.replica.set_voting(false);
-            self.output.events.push(Event::NotVoting {
-                reason: reason.clone(),
-            });
-            self.barred = Some(reason);
+            self.output.events.push(Event::NotVoting { reason });
         }
+        self.form_if_complete();
+    }
+
+    fn form_if_complete(&mut self) {
+        self.output
+            .persist
+            .extend(self.membership.form_if_complete());
     }
 
     /// Writes down changes of leadership, and tells clients when the majority comes or goes.

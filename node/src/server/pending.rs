@@ -134,9 +134,11 @@ impl Pending {
             if queue.proposed_at > before {
                 continue;
             }
-            queue.proposed_at = now;
             let first = next_seq(client);
             let end = contiguous(&queue.commands, first);
+            if end > first {
+                queue.proposed_at = now;
+            }
             commands.extend(queue.commands.range(first..end).map(|(_, c)| c.clone()));
         }
         commands
@@ -249,5 +251,13 @@ mod tests {
             pending.take(at(0), command, 1);
         }
         assert_eq!(pending.total, 8);
+    }
+
+    #[test]
+    fn a_message_behind_a_hole_is_proposed_as_soon_as_the_hole_is_filled_elsewhere() {
+        let mut pending = Pending::default();
+        pending.take(at(0), command(3), 1);
+        assert!(pending.propose_again(at(50), at(0), |_| 1).is_empty());
+        assert_eq!(pending.propose_again(at(51), at(1), |_| 3), [command(3)]);
     }
 }

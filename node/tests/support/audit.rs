@@ -86,6 +86,11 @@ impl Audit {
         }
     }
 
+    /// The server's disk was emptied. What it once had stays counted; what it may say does not.
+    pub fn forgot(&mut self, server: ServerId) {
+        self.durable.remove(&server);
+    }
+
     /// A message leaves `from` for the network, in the given life of its process.
     pub fn left(&mut self, from: ServerId, life: u64, message: &Message) {
         let durable = self.durable.entry(from).or_default();

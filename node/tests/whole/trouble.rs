@@ -1,0 +1,217 @@
+//! What goes wrong, and the end of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use paxosctl_node::ids::ServerId;
+use paxosctl_node::log::MemoryDisk;
+use rand::RngExt;
+
+use super::network::{Packet, Weather};
+use super::{Node, TROUBLE_ENDS, World};
+
+/// Which disks may be emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wipes {
+    /// Up to f, once every server votes: the cluster must survive that.
+    Survivable,
+    /// Any, any number of times, at any time, except that of s1. The cluster may lose its majority
+    /// by that; it must not lose agreement.
+    All,
+}
+
+pub(super) struct Trouble {
+    wipes: Wipes,
+    next: Duration,
+    over: bool,
+    pub crashes: u64,
+    pub wiped: u64,
+}
+
+impl Trouble {
+    pub fn new(wipes: Wipes) -> Trouble {
+        Trouble {
+            wipes,
+            next: Duration::from_millis(10),
+            over: false,
+            crashes: 0,
+            wiped: 0,
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub fn next_at(&self, now: Duration) -> Duration {
+        if self.over {
+            now + Duration::from_secs(1)
+        } else {
+            self.next
+        }
+    }
+}
+
+impl World {
+    pub(super) fn make_trouble(&mut self) {
+        if self.trouble.over || self.now < self.trouble.next {
+            return;
+        }
+        if self.now >= TROUBLE_ENDS {
+            return self.heal();
+        }
+        let calm = match self.setting.wipes {
+            Wipes::Survivable => self.rng.random_range(20..500),
+            Wipes::All => self.rng.random_range(5..200),
+        };
+        self.trouble.next = (self.now + Duration::from_millis(calm)).min(TROUBLE_ENDS);
+        let server = ServerId(self.rng.random_range(1..=self.setting.servers));
+        match self.rng.random_range(0..14) {
+            0 | 1 => {
+                self.trouble.crashes += 1;
+                self.kill(server);
+            }
+            2 | 3 => self.pause_or_resume(server),
+            4 => self.partition(),
+            5 => self.cut_one_way(),
+            6 | 7 => self.cuts.clear(),
+            8 => self.change_weather(),
+            9 => self.wipe(server),
+            10 => self.restart_balancer(),
+            11 => self.break_connection(),
+            12 => {
+                let now = self.now;
+                if let Some(process) = self.running(server) {
+                    let local = process.local(now);
+                    process.server.drain(local);
+                }
+            }
+            _ => self.kill_all_sometimes(),
+        }
+    }
+
+    fn heal(&mut self) {
+        self.trouble.over = true;
+        self.cuts.clear();
+        self.weather = Weather::fair();
+        for server in (1..=self.setting.servers).map(ServerId) {
+            self.resume(server);
+            if let Some(site) = self.sites.get_mut(&server) {
+                site.restart_at = Some(self.now);
+            }
+        }
+        self.balancer_restart_at = Some(self.now);
+    }
+
+    fn pause_or_resume(&mut self, server: ServerId) {
+        let Some(process) = self.running(server) else {
+            return self.resume(server);
+        };
+        process.paused = true;
+        self.trace.note(self.now, format_args!("{server} pauses"));
+    }
+
+    fn resume(&mut self, server: ServerId) {
+        let process = self.sites.get_mut(&server).and_then(|s| s.process.as_mut());
+        let Some(process) = process.filter(|process| process.paused) else {
+            return;
+        };
+        process.paused = false;
+        for packet in std::mem::take(&mut process.backlog) {
+            self.arrive(packet);
+        }
+    }
+
+    fn nodes(&self) -> Vec<Node> {
+        let servers = (1..=self.setting.servers).map(|id| Node::Server(ServerId(id)));
+        let users = (0..self.users.len()).map(Node::User);
+        servers.chain(users).chain([Node::Balancer]).collect()
+    }
+
+    fn partition(&mut self) {
+        let nodes = self.nodes();
+        let side: Vec<bool> = nodes.iter().map(|_| self.rng.random()).collect();
+        for (from, from_side) in nodes.iter().zip(&side) {
+            for (to, to_side) in nodes.iter().zip(&side) {
+                if from_side != to_side {
+                    self.cuts.insert((*from, *to));
+                }
+            }
+        }
+        self.trace.note(self.now, format_args!("parted {side:?}"));
+    }
+
+    fn cut_one_way(&mut self) {
+        let nodes = self.nodes();
+        for _ in 0..self.rng.random_range(1..5) {
+            let from = nodes[self.rng.random_range(0..nodes.len())];
+            let to = nodes[self.rng.random_range(0..nodes.len())];
+            self.cuts.insert((from, to));
+        }
+    }
+
+    fn change_weather(&mut self) {
+        self.weather = Weather {
+            loss: self.rng.random_range(0..300),
+            repeat: self.rng.random_range(0..300),
+            late: self.rng.random_range(0..400),
+            latest: Duration::from_millis(self.rng.random_range(1..800)),
+        };
+    }
+
+    fn wipe(&mut self, server: ServerId) {
+        let wiped: BTreeSet<ServerId> = (self.sites.iter())
+            .filter(|(_, site)| site.wiped)
+            .map(|(&id, _)| id)
+            .collect();
+        let allowed = match self.trouble.wipes {
+            Wipes::Survivable => {
+                let survivable = usize::from(self.setting.servers - 1) / 2;
+                self.judge.formed() == usize::from(self.setting.servers)
+                    && (wiped.len() < survivable || wiped.contains(&server))
+            }
+            Wipes::All => server != ServerId(1),
+        };
+        if !allowed {
+            return;
+        }
+        self.kill(server);
+        if let Some(site) = self.sites.get_mut(&server) {
+            site.disk = MemoryDisk::new();
+            site.wiped = true;
+        }
+        self.trouble.wiped += 1;
+        self.judge.wiped(server);
+        self.trace.note(self.now, format_args!("{server} is wiped"));
+    }
+
+    fn kill_all_sometimes(&mut self) {
+        if self.rng.random_range(0..4) == 0 {
+            for server in (1..=self.setting.servers).map(ServerId) {
+                self.kill(server);
+            }
+        }
+    }
+
+    fn restart_balancer(&mut self) {
+        let downtime = Duration::from_millis(self.rng.random_range(0..1500));
+        if self.balancer.take().is_some() {
+            self.balancer_restart_at = Some(self.now + downtime);
+        }
+    }
+
+    fn break_connection(&mut self) {
+        let user = self.rng.random_range(0..self.users.len());
+        let Some((&server, &connection)) = self.users[user].conns.first_key_value() else {
+            return;
+        };
+        let (conn, life) = (connection.conn, connection.life);
+        for packet in [
+            Packet::ServerGone { user, server, conn },
+            Packet::UserGone { server, life, conn },
+        ] {
+            let delay = Duration::from_millis(self.rng.random_range(0..300));
+            self.put(delay, packet);
+        }
+    }
+}
