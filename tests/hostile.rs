@@ -302,7 +302,6 @@ fn a_server_with_an_emptied_disk_never_votes() {
     let row = wait_until("ps tells that s2 does not vote, and has the chat", || {
         let ps = place.run(&["ps", "live"]).stdout;
         let row = ps.lines().find(|line| line.starts_with("s2 "))?.to_owned();
-        eprintln!("{ps}");
         let words: Vec<&str> = row.split_whitespace().collect();
         (row.contains("not voting") && words.contains(&"1")).then_some(row)
     });
