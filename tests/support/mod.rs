@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod fake;
+pub mod live;
 
 use std::fs;
 use std::io::Read;

@@ -58,6 +58,8 @@ mod targets;
 mod words;
 mod yaml;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,7 +74,7 @@ use serde::{Deserialize, Serialize};
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn load(path: &Path) -> Result<Plan, PlanErrors> {
-    let bytes = std::fs::read(path)
+    let bytes = read_bounded(path)
         .map_err(|error| PlanErrors::unreadable(path, &error.to_string(), "is the path right?"))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
@@ -84,6 +86,24 @@ pub fn load(path: &Path) -> Result<Plan, PlanErrors> {
         PlanErrors::unreadable(path, &reason, "save the file as UTF-8 text")
     })?;
     parse(path, &text)
+}
+
+/// A plan is written by hand: what is larger is no plan, and may have no end.
+const MOST_BYTES: u64 = 16 << 20;
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path)?
+        .take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if read as u64 > MOST_BYTES {
+        let reason = format!("it is larger than {} MiB", MOST_BYTES >> 20);
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            reason,
+        ));
+    }
+    Ok(bytes)
 }
 
 /// Checks a plan's text. `path` names it in messages, and its scripts are looked for beside it.

@@ -111,7 +111,17 @@ pub fn run(
 
 /// The command that repeats a run.
 pub fn command(plan: &Plan, seed: u64) -> String {
-    format!("paxosctl run {} --seed {seed}", plan.path.display())
+    let path = quoted(&plan.path.display().to_string());
+    format!("paxosctl run {path} --seed {seed}")
+}
+
+/// A word as a shell must be given it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-+=:,@%".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Why a run ended before its last phase.

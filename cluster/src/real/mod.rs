@@ -131,9 +131,12 @@ impl RealTarget {
         };
         while let Some(node) = self.nodes.iter().find(|node| !released(node)) {
             if monotonic() >= deadline {
+                let words = last_lines(&node.spec.dir.join(STDERR_FILE), 1);
+                let why = words.first().map(|line| format!("; it says: {line}"));
                 return Err(TargetError(format!(
-                    "{} did not confirm that it will outlive this command",
-                    node.name()
+                    "{} did not confirm that it will outlive this command{}",
+                    node.name(),
+                    why.unwrap_or_default()
                 )));
             }
             std::thread::sleep(LOOK_CLOSELY);

@@ -1,5 +1,6 @@
 //! Nodes that must not outlive the paxosctl that started them, even when it is killed.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc;
 use std::{fs, io, process, thread};
@@ -69,6 +70,8 @@ fn hold(ready: &mpsc::Sender<io::Result<()>>, released: &Path) {
     runtime.block_on(signals.recv());
     if set_pdeathsig(None).is_ok() {
         // Without the file the parent knows that the node is still tied to it.
-        let _ = fs::write(released, process::id().to_string());
+        if let Err(error) = fs::write(released, process::id().to_string()) {
+            let _ = writeln!(io::stderr(), "cannot write {}: {error}", released.display());
+        }
     }
 }

@@ -460,3 +460,20 @@ fn every_plan_runs_to_its_end_and_each_of_its_faults_bites() {
     }
     assert!(count >= 12);
 }
+
+#[test]
+fn the_command_that_repeats_a_run_can_be_pasted_into_a_shell() {
+    let command_for = |path: &str| {
+        let text = "version: 1\ncluster: {servers: 3, clients: [ann]}\ntraffic: [{at: 1s, as: ann, say: x}]";
+        let plan = plan::parse(Path::new(path), text).unwrap_or_else(|errors| panic!("{errors}"));
+        command(&plan, 7)
+    };
+    assert_eq!(
+        command_for("plans/a-b.yaml"),
+        "paxosctl run plans/a-b.yaml --seed 7"
+    );
+    assert_eq!(
+        command_for("my plans/it's.yaml"),
+        r"paxosctl run 'my plans/it'\''s.yaml' --seed 7"
+    );
+}
