@@ -209,9 +209,9 @@ impl Server {
     /// for nothing but this.
     pub fn connected(&mut self, peer: ServerId) {
         let introduction = self.membership.introduction(peer);
-        self.output
-            .to_peers
-            .extend(introduction.map(|message| (peer, message)));
+        let confirmation = self.membership.confirmation(peer);
+        let messages = introduction.into_iter().chain(confirmation);
+        self.vouched.extend(messages.map(|message| (peer, message)));
     }
 
     /// A connection to the balancer stands: it hears of this server at once.
@@ -282,7 +282,8 @@ impl Server {
     /// Whether an orderly stop is complete: the process may end.
     pub fn drained(&self, now: Duration) -> bool {
         self.draining_since.is_some_and(|since| {
-            let settled = !self.replica.leads()
+            // A leader that nobody relieves, because all are stopping, need not wait.
+            let settled = !self.replica.is_handing_over()
                 && self.pending.is_empty()
                 && self.listeners.is_empty()
                 && self.durable.is_idle();
