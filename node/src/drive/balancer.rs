@@ -122,7 +122,11 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
                         connections.insert(conn, outbox);
                         continue;
                     }
-                    Input::Message { conn, message } => take(&mut balancer, now, conn, message),
+                    Input::Message { conn, message } if connections.contains_key(&conn) => {
+                        take(&mut balancer, now, conn, message)
+                    }
+                    // It was delayed, and came after the end of its connection.
+                    Input::Message { .. } => continue,
                     Input::Closed { conn } => {
                         connections.remove(&conn);
                         balancer.closed(now, conn)

@@ -313,6 +313,22 @@ fn later(delay: Duration, action: impl Future<Output = ()> + Send + 'static) {
     });
 }
 
+/// Waits for something while there is no connection. What comes out of the queue meanwhile is
+/// dropped: it would be stale by the time that it could be sent, and take memory until then.
+pub async fn discarding<R>(frames: &mut Frames, until: impl Future<Output = R>) -> R {
+    let drain = async {
+        while frames.next().await.is_some() {
+            frames.left();
+        }
+        std::future::pending::<R>().await
+    };
+    tokio::select! {
+        biased;
+        result = until => result,
+        result = drain => result,
+    }
+}
+
 /// Writes what comes out of the queue, many messages at a time, until either side ends.
 pub async fn write_all(frames: &mut Frames, writer: &mut OwnedWriteHalf) -> Result<(), NetError> {
     while let Some(bytes) = frames.next().await {

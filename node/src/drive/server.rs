@@ -1,5 +1,7 @@
 //! A server process: the [`Server`] state machine between its sockets and its disk.
 
+mod dial;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,9 +36,6 @@ const INPUTS: usize = 8192;
 /// Inputs taken before their effects are carried out together.
 const GATHER: usize = 512;
 
-/// Bytes that may wait for one peer: the largest message fits in several times.
-const PEER_ROOM_BYTES: usize = 32 << 20;
-
 /// Bytes that may wait for one client, and for all of them.
 const CLIENT_ROOM_BYTES: usize = 8 << 20;
 const CLIENTS_ROOM_BYTES: usize = 128 << 20;
@@ -45,8 +44,8 @@ const CLIENTS_ROOM_BYTES: usize = 128 << 20;
 /// much more often.
 const CLIENT_IDLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// The pause between two attempts to reach a peer or the balancer.
-const REDIAL: Duration = Duration::from_millis(50);
+/// The pause after a connection could not be taken.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// A server that the balancer has never accepted gives up after being refused for so long.
 const REFUSED_LIMIT: Duration = Duration::from_secs(3);
@@ -70,6 +69,9 @@ enum Input {
         conn: ConnId,
     },
     Balancer(BalancerAnswer),
+    /// What is sent to the peer may arrive from now on.
+    PeerConnected(ServerId),
+    BalancerConnected,
     Written(Written),
     Fatal(String),
 }
@@ -150,7 +152,8 @@ async fn serve(
             address: address.to_string(),
             first_leader: config.first_leader,
             seed: config.seed,
-            first_read: super::monotonic_us(),
+            // Half the range is left to count on in.
+            first_read: rand::random::<u64>() >> 1,
             recovered,
             history: opened.history,
         },
@@ -181,12 +184,12 @@ async fn serve(
         log,
         peers: BTreeMap::new(),
         clients: BTreeMap::new(),
-        balancer: spawn_balancer(&shared),
+        balancer: dial::balancer(&shared),
         registration: Registration::default(),
     };
     for &(peer, address) in &shared.config.members {
         if peer != me {
-            world.peers.insert(peer, spawn_peer(&shared, peer, address));
+            world.peers.insert(peer, dial::peer(&shared, peer, address));
         }
     }
     tokio::spawn(accept(shared.clone(), listener));
@@ -299,7 +302,11 @@ impl World {
             Input::ClientOpen { conn, outbox } => {
                 self.clients.insert(conn, outbox);
             }
-            Input::Client { conn, message } => server.client(now, conn, message)?,
+            // What was delayed may come after the end of its connection.
+            Input::Client { conn, message } if self.clients.contains_key(&conn) => {
+                server.client(now, conn, message)?;
+            }
+            Input::Client { .. } => {}
             Input::ClientClosed { conn } => {
                 self.clients.remove(&conn);
                 server.closed(conn);
@@ -308,6 +315,8 @@ impl World {
                 self.registration.note(now, &answer, self.reporter)?;
                 server.balancer(&answer);
             }
+            Input::PeerConnected(peer) => server.connected(peer),
+            Input::BalancerConnected => server.balancer_connected(now),
             Input::Written(written) => server.persisted(now, written.number, &written.located),
             Input::Fatal(error) => return Err(NodeError::Disk(error)),
         }
@@ -346,119 +355,6 @@ impl World {
     }
 }
 
-fn hello(shared: &Shared) -> Hello {
-    Hello {
-        cluster: shared.config.cluster,
-        node: shared.gate.me().to_string(),
-        role: Role::Server {
-            server: shared.config.server,
-            incarnation: shared.incarnation,
-        },
-    }
-}
-
-fn peer_room() -> Room {
-    Room::new(PEER_ROOM_BYTES, usize::MAX)
-}
-
-/// Keeps a connection to a peer, for sending.
-fn spawn_peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<PeerMessage> {
-    let (outbox, mut queue) = Outbox::new(&peer.to_string(), &shared.gate, &peer_room());
-    let shared = shared.clone();
-    tokio::spawn(async move {
-        let name = peer.to_string();
-        let mut complaint = Complaint::default();
-        loop {
-            match net::dial(address, &name, &hello(&shared), &shared.gate).await {
-                Ok(mut connection) => {
-                    complaint = Complaint::default();
-                    // What queued while there was no connection is stale.
-                    queue.clear();
-                    // The peer says nothing on this connection; the end of it is the news.
-                    let silence = connection
-                        .reader
-                        .next::<Welcome>(frame::HANDSHAKE_LIMIT_BYTES);
-                    tokio::select! {
-                        _ = net::write_all(&mut queue, &mut connection.writer) => {}
-                        _ = silence => {}
-                    }
-                }
-                Err(error) => complaint.about(&shared.reporter, &name, &error),
-            }
-            tokio::time::sleep(REDIAL).await;
-        }
-    });
-    outbox
-}
-
-/// Keeps a connection to the balancer.
-fn spawn_balancer(shared: &Shared) -> Outbox<BalancerMessage> {
-    let (outbox, mut queue) = Outbox::new("balancer", &shared.gate, &peer_room());
-    let shared = shared.clone();
-    tokio::spawn(async move {
-        loop {
-            match net::dial(
-                shared.config.balancer,
-                "balancer",
-                &hello(&shared),
-                &shared.gate,
-            )
-            .await
-            {
-                Ok(mut connection) => {
-                    queue.clear();
-                    let read = net::read_all(
-                        &mut connection.reader,
-                        Reading {
-                            limit_bytes: frame::CLIENT_LIMIT_BYTES,
-                            from: "balancer",
-                            gate: &shared.gate,
-                            answers: None,
-                            idle_limit: None,
-                        },
-                        &shared.inputs,
-                        Input::Balancer,
-                    );
-                    tokio::select! {
-                        _ = net::write_all(&mut queue, &mut connection.writer) => {}
-                        _ = read => {}
-                    }
-                }
-                Err(net::NetError::Refused { reason, .. }) => {
-                    let refused = BalancerAnswer::Refused { reason };
-                    drop(shared.inputs.send(Input::Balancer(refused)).await);
-                }
-                // Down or cut off: it may come back, and a running chat does not need it.
-                Err(_) => {}
-            }
-            tokio::time::sleep(REDIAL).await;
-        }
-    });
-    outbox
-}
-
-/// Reports a refusal once, not at every attempt.
-#[derive(Default)]
-struct Complaint {
-    last: Option<String>,
-}
-
-impl Complaint {
-    fn about(&mut self, reporter: &Reporter, peer: &str, error: &net::NetError) {
-        let net::NetError::Refused { reason, .. } = error else {
-            return;
-        };
-        if self.last.as_ref() != Some(reason) {
-            self.last = Some(reason.clone());
-            reporter.say(format_args!("refused by {peer}: {reason}"));
-            reporter.event(Event::Refused {
-                peer: peer.to_string(),
-                reason: reason.clone(),
-            });
-        }
-    }
-}
-
 /// Takes connections from peers, clients and observers.
 async fn accept(shared: Shared, listener: TcpListener) {
     let mut last = 0;
@@ -473,7 +369,7 @@ async fn accept(shared: Shared, listener: TcpListener) {
                 }
             }
             // Out of descriptors, most likely: others go on, and this one may come again.
-            Err(_) => tokio::time::sleep(REDIAL).await,
+            Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
         }
     }
 }

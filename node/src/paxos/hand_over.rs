@@ -44,6 +44,14 @@ impl Replica {
         true
     }
 
+    /// Whether a hand-over is under way: neither has it succeeded nor was it given up.
+    pub fn is_handing_over(&self) -> bool {
+        match &self.role {
+            Role::Leading(leading) => leading.handing_over.is_some(),
+            _ => false,
+        }
+    }
+
     /// Stands without pre-votes: the leader itself wants to be replaced.
     pub(super) fn on_hand_over(&mut self, from: ServerId, ballot: Ballot) {
         let may = self.voting

@@ -109,6 +109,13 @@ impl Membership {
         needed.then_some(PeerMessage::Introduce { incarnation })
     }
 
+    /// What a peer that asked to be remembered waits for; may leave once everything that was
+    /// persisted so far is durable.
+    pub fn confirmation(&self, peer: ServerId) -> Option<PeerMessage> {
+        let you = *self.known.get(&peer)?;
+        Some(PeerMessage::Remembered { you })
+    }
+
     /// A peer, whose incarnation is given, asks to be remembered.
     pub fn introduced(&mut self, peer: ServerId, incarnation: u64) -> Outcome {
         let persist = self.get_to_know(peer, incarnation);
@@ -290,6 +297,11 @@ mod tests {
         let mut wiped = Membership::new(S3, 3, 34, &[], false);
         let outcome = wiped.stranger(S1, 11, 33);
         assert!(outcome.barred.is_some());
+        assert_eq!(
+            wiped.confirmation(S1),
+            Some(PeerMessage::Remembered { you: 11 })
+        );
+        assert_eq!(wiped.confirmation(S2), None);
         // It learns from those whom it knows, and introduces itself until it knows everyone.
         assert_eq!(outcome.persist, Some(member(S1, 11)));
         assert!(wiped.trusts(S1, 11));

@@ -28,7 +28,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// How often the regular work is done: reports, repeats, expiry.
 const ROUND: Duration = Duration::from_millis(50);
 
-/// How often the balancer hears of this server.
+/// How often the balancer hears of this server when nothing changes.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 /// A message that is not chosen after so long is proposed again.
@@ -98,10 +98,20 @@ pub struct Server {
     leads: Option<Ballot>,
     next_round: Duration,
     next_report: Duration,
+    reported: Reported,
     draining_since: Option<Duration>,
     /// Answers to introductions, which vouch for a record that is not durable yet.
     vouched: Vec<(ServerId, PeerMessage)>,
     output: Output,
+}
+
+/// What the balancer was last told and hears at once when it changes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Reported {
+    majority: bool,
+    leads: bool,
+    votes: bool,
+    draining: bool,
 }
 
 struct AskedRead {
@@ -159,6 +169,7 @@ impl Server {
             leads: None,
             next_round: now,
             next_report: now,
+            reported: Reported::default(),
             draining_since: None,
             vouched: Vec::new(),
             output: Output::default(),
@@ -192,6 +203,20 @@ impl Server {
                 self.follow_up(from, outcome);
             }
         }
+    }
+
+    /// A connection for sending to a peer stands. What was sent to it before may be lost, and waits
+    /// for nothing but this.
+    pub fn connected(&mut self, peer: ServerId) {
+        let introduction = self.membership.introduction(peer);
+        let confirmation = self.membership.confirmation(peer);
+        let messages = introduction.into_iter().chain(confirmation);
+        self.vouched.extend(messages.map(|message| (peer, message)));
+    }
+
+    /// A connection to the balancer stands: it hears of this server at once.
+    pub fn balancer_connected(&mut self, now: Duration) {
+        self.send_report(now);
     }
 
     /// Everything up to write number `write` is durable; `located` says where the values of its
@@ -236,9 +261,7 @@ impl Server {
         self.reads
             .retain(|_, read| now.saturating_sub(read.asked_at) < NO_MAJORITY_AFTER);
         if now >= self.next_report {
-            self.next_report = now + REPORT_EVERY;
-            let report = self.report();
-            self.output.to_balancer.push(report);
+            self.send_report(now);
         }
     }
 
@@ -258,14 +281,13 @@ impl Server {
         }
         self.draining_since = Some(now);
         self.replica.hand_over(now);
-        let report = self.report();
-        self.output.to_balancer.push(report);
     }
 
     /// Whether an orderly stop is complete: the process may end.
     pub fn drained(&self, now: Duration) -> bool {
         self.draining_since.is_some_and(|since| {
-            let settled = !self.replica.leads()
+            // A leader that nobody relieves, because all are stopping, need not wait.
+            let settled = !self.replica.is_handing_over()
                 && self.pending.is_empty()
                 && self.listeners.is_empty()
                 && self.durable.is_idle();
@@ -304,6 +326,9 @@ impl Server {
         }
         self.deliver()?;
         self.dismiss_clients(now);
+        if self.reported != self.to_report() {
+            self.send_report(now);
+        }
 
         let mut after = std::mem::take(&mut self.vouched);
         after.extend(
@@ -396,6 +421,21 @@ impl Server {
         if !commands.is_empty() {
             self.replica.propose(now, commands);
         }
+    }
+
+    fn to_report(&self) -> Reported {
+        Reported {
+            majority: self.majority,
+            leads: self.leads.is_some(),
+            votes: self.membership.votes(),
+            draining: self.draining_since.is_some(),
+        }
+    }
+
+    fn send_report(&mut self, now: Duration) {
+        self.next_report = now + REPORT_EVERY;
+        self.reported = self.to_report();
+        self.output.to_balancer.push(self.report());
     }
 
     fn report(&self) -> BalancerMessage {

@@ -31,7 +31,7 @@ pub use trouble::Wipes;
 use user::User;
 
 /// When everything is mended.
-const TROUBLE_ENDS: Duration = Duration::from_secs(6);
+const TROUBLE_ENDS: Duration = Duration::from_secs(4);
 /// By when everything that was said must be stored everywhere after that.
 const SETTLED_WITHIN: Duration = Duration::from_secs(12);
 /// How long a run goes on after its trouble when nothing more is demanded.

@@ -41,6 +41,12 @@ pub(super) enum Packet {
         life: u64,
         answer: BalancerAnswer,
     },
+    /// What `to` sends to the peer, or to the balancer if there is none, may arrive from now on.
+    Connected {
+        to: ServerId,
+        life: u64,
+        peer: Option<ServerId>,
+    },
     /// The user's connection to the server ended.
     ServerGone {
         user: usize,
@@ -147,6 +153,12 @@ impl World {
                     process.server.closed(conn);
                 });
             }
+            Packet::Connected { to, life, peer } => {
+                self.with_process(to, Some(life), |process| match peer {
+                    Some(peer) => process.server.connected(peer),
+                    None => process.server.balancer_connected(process.local(now)),
+                });
+            }
             Packet::FromBalancer {
                 to: Node::Server(server),
                 life,
@@ -215,7 +227,9 @@ impl Packet {
     /// The server that gets it, if one does.
     fn server(&self) -> Option<ServerId> {
         match *self {
-            Packet::Peer { to, .. } | Packet::ToServer { to, .. } => Some(to),
+            Packet::Peer { to, .. }
+            | Packet::ToServer { to, .. }
+            | Packet::Connected { to, .. } => Some(to),
             Packet::UserGone { server, .. } => Some(server),
             Packet::FromBalancer {
                 to: Node::Server(server),

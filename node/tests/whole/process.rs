@@ -125,6 +125,28 @@ impl World {
             chosen,
         };
         site.process = Some(process);
+        self.connect_servers(id);
+    }
+
+    /// The servers find a new process, and it finds them and the balancer.
+    fn connect_servers(&mut self, new: ServerId) {
+        let lives: Vec<(ServerId, u64)> = (self.sites.iter())
+            .filter(|(_, site)| site.process.is_some())
+            .map(|(&id, site)| (id, site.lives))
+            .collect();
+        let life = self.sites[&new].lives;
+        for (other, other_life) in lives {
+            let mut connected = |to, life, peer| {
+                let delay = Duration::from_micros(self.rng.random_range(200..5000));
+                self.put(delay, Packet::Connected { to, life, peer });
+            };
+            if other == new {
+                connected(new, life, None);
+            } else {
+                connected(new, life, Some(other));
+                connected(other, other_life, Some(new));
+            }
+        }
     }
 
     /// Calls the process, if it is still the one that is meant, and carries out what it wants, at

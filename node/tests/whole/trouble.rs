@@ -61,7 +61,7 @@ impl World {
             return self.heal();
         }
         let calm = match self.setting.wipes {
-            Wipes::Survivable => self.rng.random_range(20..500),
+            Wipes::Survivable => self.rng.random_range(20..300),
             Wipes::All => self.rng.random_range(5..200),
         };
         self.trouble.next = (self.now + Duration::from_millis(calm)).min(TROUBLE_ENDS);
