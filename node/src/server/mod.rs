@@ -41,6 +41,9 @@ const NO_MAJORITY_AFTER: Duration = Duration::from_millis(1500);
 /// Reads that may be under way; a client whose read is not taken asks again.
 const READS: usize = 16_384;
 
+/// How long a stopping leader waits for its successor, who may be stopping too.
+const HAND_OVER_LIMIT: Duration = Duration::from_millis(200);
+
 /// How long a stopping server waits for what is open.
 const DRAIN_LIMIT: Duration = Duration::from_millis(1500);
 
@@ -287,7 +290,9 @@ impl Server {
     pub fn drained(&self, now: Duration) -> bool {
         self.draining_since.is_some_and(|since| {
             // A leader that nobody relieves, because all are stopping, need not wait.
-            let settled = !self.replica.is_handing_over()
+            let waits_for_successor =
+                self.replica.is_handing_over() && now.saturating_sub(since) < HAND_OVER_LIMIT;
+            let settled = !waits_for_successor
                 && self.pending.is_empty()
                 && self.listeners.is_empty()
                 && self.durable.is_idle();
