@@ -9,6 +9,7 @@ mod error;
 mod gate;
 mod links;
 mod net;
+mod process;
 mod real_disk;
 mod reporter;
 mod room;
