@@ -23,7 +23,7 @@ pub use config::{
 pub use error::NodeError;
 pub use links::LINKS_FILE;
 pub use real_disk::RealDisk;
-pub use reporter::monotonic_us;
+pub use reporter::monotonic;
 pub use server::run_server;
 
 use crate::link::Kind;
