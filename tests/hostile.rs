@@ -16,7 +16,7 @@ use paxosctl_node::value::{Command, Value};
 use paxosctl_node::wire::{ClientMessage, Role, Welcome};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::live::{Live, count, events, send};
+use support::live::{Live, count, events, say, send};
 use support::{Place, finish, wait_until};
 
 const PLAN: &str = "\
@@ -135,11 +135,7 @@ fn garbage_disturbs_nobody() {
     let mut live = Live::up(&place, "plan.yaml");
     let (mut ann, said) = live.client("ann", &[]);
     let mut input = ann.stdin.take().expect("an input");
-    let mut say = |text: &str| {
-        let line = serde_json::json!({"say": {"text": text}});
-        writeln!(input, "{line}").expect("ann listens");
-    };
-    say("before");
+    say(&mut input, "before");
     let names = ["balancer", "s1", "s2", "s3"];
     let descriptors: Vec<usize> = names
         .iter()
@@ -193,7 +189,7 @@ fn garbage_disturbs_nobody() {
             );
         }
     }
-    say("after");
+    say(&mut input, "after");
     wait_until("both messages are acknowledged", || {
         (count(&said, "acked") == 2).then_some(())
     });
@@ -267,8 +263,7 @@ fn who_does_not_read_the_answers_costs_little() {
     let (mut ann, said) = live.client("ann", &[]);
     let mut input = ann.stdin.take().expect("an input");
     for text in ["one", "two", "three"] {
-        let line = serde_json::json!({"say": {"text": text}});
-        writeln!(input, "{line}").expect("ann listens");
+        say(&mut input, text);
     }
     wait_until("ann is served", || {
         (count(&said, "acked") == 3 && count(&said, "delivered") == 43).then_some(())
@@ -287,11 +282,7 @@ fn a_server_with_an_emptied_disk_never_votes() {
     let mut live = Live::up(&place, "plan.yaml");
     let (mut ann, said) = live.client("ann", &[]);
     let mut input = ann.stdin.take().expect("an input");
-    let mut say = |text: &str| {
-        let line = serde_json::json!({"say": {"text": text}});
-        writeln!(input, "{line}").expect("ann listens");
-    };
-    say("kept");
+    say(&mut input, "kept");
     wait_until("it is acknowledged", || {
         (count(&said, "acked") == 1).then_some(())
     });
@@ -315,7 +306,7 @@ fn a_server_with_an_emptied_disk_never_votes() {
     // It and one other are two of three, and no majority.
     live.node("s3").kill();
     let told = count(&said, "told_majority");
-    say("waits");
+    say(&mut input, "waits");
     wait_until("ann is told that there is no majority", || {
         (count(&said, "told_majority") > told).then_some(())
     });

@@ -6,9 +6,9 @@ use std::fs;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use paxosctl_chaos::target::{Action, Change, LogSource, Observation, Op, Target};
+use paxosctl_chaos::target::{Change, LogSource, Observation, Op, Target};
 use support::Place;
-use support::fake::{Observed, apply, names, nothing, pid_of, spec, start, start_with};
+use support::fake::{Observed, kill, names, nothing, pid_of, spec, start, start_again, start_with};
 
 #[test]
 fn a_node_that_will_not_stop_is_killed() {
@@ -64,20 +64,10 @@ fn a_node_that_fails_at_the_start_is_named_with_its_words() {
 fn a_restart_that_fails_changes_nothing_and_is_told() {
     let place = Place::new();
     let mut target = start(&place);
-    apply(
-        &mut target,
-        Action::Kill {
-            nodes: names(&["s2"]),
-        },
-    );
+    kill(&mut target, &["s2"]);
     place.file("nodes/fail-s2", "");
     assert_eq!(
-        apply(
-            &mut target,
-            Action::Start {
-                nodes: names(&["s2"])
-            }
-        ),
+        start_again(&mut target, &["s2"]),
         [nothing(
             "s2",
             "it ended before it was ready (exit 3): cannot listen: no such luck"
@@ -90,12 +80,7 @@ fn logs_that_cannot_be_read_are_told_for_every_server() {
     let place = Place::new();
     let mut target = start(&place);
     let mut observed = Observed::default();
-    apply(
-        &mut target,
-        Action::Kill {
-            nodes: names(&["s3"]),
-        },
-    );
+    kill(&mut target, &["s3"]);
     target.submit(Op::ReadLogs);
     let mut servers = Vec::new();
     while servers.len() < 3 {
@@ -118,22 +103,12 @@ fn logs_that_cannot_be_read_are_told_for_every_server() {
 fn half_a_line_of_a_killed_node_spoils_nothing() {
     let place = Place::new();
     let mut target = start(&place);
-    apply(
-        &mut target,
-        Action::Kill {
-            nodes: names(&["s2"]),
-        },
-    );
+    kill(&mut target, &["s2"]);
     let events = place.path().join("nodes/s2/events.jsonl");
     let mut text = fs::read_to_string(&events).expect("events");
     text.push_str("{\"at_us\":12,\"event\":\"acc");
     fs::write(&events, text).expect("written");
-    let started = apply(
-        &mut target,
-        Action::Start {
-            nodes: names(&["s2"]),
-        },
-    );
+    let started = start_again(&mut target, &["s2"]);
     assert!(matches!(started[0], Change::Started { .. }), "{started:?}");
     assert!(target.failure().is_none());
 }

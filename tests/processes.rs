@@ -11,7 +11,7 @@ use paxosctl_chaos::plan::Load;
 use paxosctl_chaos::target::{Action, Change, Observation, Op, Target};
 use paxosctl_node::event::Event;
 use paxosctl_node::link::{Rule, Side, What};
-use support::fake::{Observed, apply, names, nothing, pid_of, start};
+use support::fake::{Observed, apply, kill, names, nothing, pause, pid_of, start, start_again};
 use support::{Place, wait_until};
 
 #[test]
@@ -30,12 +30,7 @@ fn a_cluster_starts_and_goes_without_a_trace() {
         Observation::Node { event, .. } if event.at_us == 0 && matches!(event.event, Event::Started { .. })
     ));
     // A paused node must go too.
-    apply(
-        &mut target,
-        Action::Pause {
-            nodes: names(&["s2"]),
-        },
-    );
+    pause(&mut target, &["s2"]);
     drop(target);
     assert_eq!(place.processes(), Vec::<u32>::new());
 }
@@ -45,33 +40,20 @@ fn kill_and_start_are_observed() {
     let place = Place::new();
     let mut target = start(&place);
     let before = pid_of(&target, "s1");
-    let both = names(&["s1", "s3"]);
+    let both = ["s1", "s3"];
     let exited = |node: &str| Change::Exited {
         node: node.into(),
         status: "signal 9".into(),
     };
+    assert_eq!(kill(&mut target, &both), [exited("s1"), exited("s3")]);
     assert_eq!(
-        apply(
-            &mut target,
-            Action::Kill {
-                nodes: both.clone()
-            }
-        ),
-        [exited("s1"), exited("s3")]
-    );
-    assert_eq!(
-        apply(
-            &mut target,
-            Action::Kill {
-                nodes: names(&["s1", "zed"])
-            }
-        ),
+        kill(&mut target, &["s1", "zed"]),
         [
             nothing("s1", "it is down already"),
             nothing("zed", "it was never started")
         ]
     );
-    let started = apply(&mut target, Action::Start { nodes: both });
+    let started = start_again(&mut target, &both);
     let expected = |node: &str| Change::Started {
         node: node.into(),
         pid: pid_of(&target, node),
@@ -79,12 +61,7 @@ fn kill_and_start_are_observed() {
     assert_eq!(started, [expected("s1"), expected("s3")]);
     assert_ne!(pid_of(&target, "s1"), before);
     assert_eq!(
-        apply(
-            &mut target,
-            Action::Start {
-                nodes: names(&["s1"])
-            }
-        ),
+        start_again(&mut target, &["s1"]),
         [nothing("s1", "it runs already")]
     );
     // Nobody died unasked.
@@ -99,12 +76,7 @@ fn kill_and_start_are_observed() {
 fn stop_is_an_orderly_end() {
     let place = Place::new();
     let mut target = start(&place);
-    apply(
-        &mut target,
-        Action::Pause {
-            nodes: names(&["s1"]),
-        },
-    );
+    pause(&mut target, &["s1"]);
     assert_eq!(
         apply(
             &mut target,
@@ -129,23 +101,23 @@ fn pause_and_resume_are_observed() {
     let s1 = names(&["s1"]);
     let paused = Change::Paused { node: "s1".into() };
     let resumed = Change::Resumed { node: "s1".into() };
-    let pause = Action::Pause { nodes: s1.clone() };
-    let resume = Action::Resume { nodes: s1.clone() };
+    let pausing = Action::Pause { nodes: s1.clone() };
+    let resuming = Action::Resume { nodes: s1 };
     assert_eq!(
-        apply(&mut target, resume.clone()),
+        apply(&mut target, resuming.clone()),
         [nothing("s1", "it is not paused")]
     );
-    assert_eq!(apply(&mut target, pause.clone()), [paused]);
+    assert_eq!(apply(&mut target, pausing.clone()), [paused]);
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid_of(&target, "s1"))).expect("stat");
     assert!(stat.contains(") T "), "{stat}");
     assert_eq!(
-        apply(&mut target, pause),
+        apply(&mut target, pausing),
         [nothing("s1", "it is paused already")]
     );
-    assert_eq!(apply(&mut target, resume), [resumed]);
+    assert_eq!(apply(&mut target, resuming), [resumed]);
     // A paused node can be killed.
-    apply(&mut target, Action::Pause { nodes: s1.clone() });
-    let killed = apply(&mut target, Action::Kill { nodes: s1 });
+    pause(&mut target, &["s1"]);
+    let killed = kill(&mut target, &["s1"]);
     assert!(matches!(&killed[0], Change::Exited { status, .. } if status == "signal 9"));
 }
 
@@ -154,18 +126,8 @@ fn link_tables_reach_everybody_now_or_later() {
     let place = Place::new();
     let mut target = start(&place);
     let mut observed = Observed::default();
-    apply(
-        &mut target,
-        Action::Kill {
-            nodes: names(&["s2"]),
-        },
-    );
-    apply(
-        &mut target,
-        Action::Pause {
-            nodes: names(&["s3"]),
-        },
-    );
+    kill(&mut target, &["s2"]);
+    pause(&mut target, &["s3"]);
     let rule = Rule {
         id: "f1".into(),
         from: "s1".into(),
@@ -208,12 +170,7 @@ fn link_tables_reach_everybody_now_or_later() {
         _ => None,
     });
     assert_eq!(of_s3, 1);
-    apply(
-        &mut target,
-        Action::Start {
-            nodes: names(&["s2"]),
-        },
-    );
+    start_again(&mut target, &["s2"]);
     let of_s2 = observed.next(&mut target, |observation| match observation {
         Observation::Node { node, event } if node == "s2" => match event.event {
             Event::Started { links, .. } => Some(links),
@@ -245,12 +202,7 @@ fn clients_are_told_what_to_do_and_leave_in_order() {
     target.submit(Op::Read { client: ann() });
     assert_eq!(observed.next(&mut target, asked), (ann(), 1));
     // A paused client reads nothing, and nobody waits for it.
-    apply(
-        &mut target,
-        Action::Pause {
-            nodes: names(&["ann"]),
-        },
-    );
+    pause(&mut target, &["ann"]);
     for _ in 0..2_000 {
         target.submit(Op::Say {
             client: ann(),

@@ -4,6 +4,7 @@
 //! reached through [`target::Target`] alone.
 
 pub mod check;
+pub mod fnv;
 pub mod history;
 pub mod plan;
 pub mod report;

@@ -1,17 +1,10 @@
 //! The clocks that the edge reads: the monotonic one that all nodes of a machine share, and the
 //! wall clock for names of directories.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use nix::time::{ClockId, clock_gettime};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The machine's monotonic clock, as nodes stamp their events with it.
-pub fn monotonic() -> Duration {
-    clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map(Duration::from)
-        // Linux cannot refuse this clock; a time of zero would spoil every measurement.
-        .expect("CLOCK_MONOTONIC can be read")
-}
+pub use paxosctl_node::drive::monotonic;
 
 /// Now, as a directory name: `20260131T235959Z`.
 pub fn utc_stamp() -> String {

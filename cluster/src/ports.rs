@@ -147,7 +147,7 @@ impl Ports {
 }
 
 /// Whether a listener can be bound on the port at this moment.
-pub fn is_free(port: u16) -> bool {
+fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 

@@ -5,6 +5,8 @@
 //! thin tokio shell in [`drive`] feeds them from real sockets and real disks; a simulation can feed
 //! the very same code from virtual ones.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod balancer;
 pub mod client;
 pub mod drive;

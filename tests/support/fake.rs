@@ -43,6 +43,21 @@ pub fn apply(target: &mut RealTarget, action: Action) -> Vec<Change> {
         .changes
 }
 
+pub fn kill(target: &mut RealTarget, nodes: &[&str]) -> Vec<Change> {
+    let nodes = names(nodes);
+    apply(target, Action::Kill { nodes })
+}
+
+pub fn pause(target: &mut RealTarget, nodes: &[&str]) -> Vec<Change> {
+    let nodes = names(nodes);
+    apply(target, Action::Pause { nodes })
+}
+
+pub fn start_again(target: &mut RealTarget, nodes: &[&str]) -> Vec<Change> {
+    let nodes = names(nodes);
+    apply(target, Action::Start { nodes })
+}
+
 pub fn nothing(node: &str, reason: &str) -> Change {
     Change::Nothing {
         node: node.into(),

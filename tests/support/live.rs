@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -266,4 +266,10 @@ pub fn receive<T: serde::de::DeserializeOwned>(
         assert!(count > 0, "the node closed the connection");
         decoder.extend(&bytes[..count]);
     }
+}
+
+/// Has a scripted client say something.
+pub fn say(input: &mut ChildStdin, text: &str) {
+    let line = serde_json::json!({"say": {"text": text}});
+    writeln!(input, "{line}").expect("the client listens");
 }

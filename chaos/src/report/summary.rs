@@ -3,6 +3,7 @@
 use super::model::{ClientRow, FaultRow, Latency, ReplicaRow, TrafficSummary};
 use super::text::{count, plain};
 use crate::check::{Context, faults_problem, latencies, link_hits, longest_gap, percentile};
+use crate::fnv::fnv1a;
 use crate::history::{Applied, Firing, Replica, State, What};
 use crate::target::{Action, Change};
 
@@ -55,17 +56,11 @@ fn state(context: &Context, place: usize, replica: &Replica) -> String {
 
 /// The digest that [`ReplicaRow::digest`] describes.
 fn digest(chat: &[Applied]) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut take = |bytes: &[u8]| {
-        for &byte in bytes {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    for applied in chat {
-        take(&applied.client.0.to_le_bytes());
-        take(&applied.seq.to_le_bytes());
-        take(&applied.digest.to_le_bytes());
-    }
+    let hash = fnv1a(chat.iter().flat_map(|applied| {
+        let (client, seq) = (applied.client.0.to_le_bytes(), applied.seq.to_le_bytes());
+        let digest = applied.digest.to_le_bytes();
+        client.into_iter().chain(seq).chain(digest)
+    }));
     format!("{hash:016x}")
 }
 

@@ -17,6 +17,7 @@ pub use resolve::{Resolved, Unresolved, View, resolve};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::fnv::fnv1a;
 use crate::history::Step;
 use crate::plan::{Plan, Say};
 
@@ -77,9 +78,7 @@ pub fn derive_seed(seed: u64, name: &str, number: u64) -> u64 {
         .into_iter()
         .chain(name.bytes())
         .chain(number.to_le_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    fnv1a(bytes)
 }
 
 /// Every client of the plan, those that join later and loads too.

@@ -1,6 +1,7 @@
 //! How things look on a terminal and in a pipe. Nothing that another person wrote can move the
 //! cursor, change colours or pretend to be another line.
 
+use paxosctl_chaos::fnv::fnv1a;
 use paxosctl_node::value::Command;
 
 use super::local_time::{Day, LocalTime};
@@ -190,11 +191,7 @@ fn harmless(character: char) -> char {
 
 /// The same for a name in every window and at every time.
 fn colour_of(name: &str) -> &'static str {
-    // FNV-1a: short, and spreads short names well.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    COLOURS[(hash % COLOURS.len() as u64) as usize]
+    COLOURS[(fnv1a(name.bytes()) % COLOURS.len() as u64) as usize]
 }
 
 fn written(day: Day) -> String {

@@ -28,7 +28,7 @@ pub const EVENTS_FILE: &str = "events.jsonl";
 /// A node's words for people.
 pub const STDERR_FILE: &str = "stderr.log";
 /// A node's link table.
-pub const LINKS_FILE: &str = "links.json";
+pub use paxosctl_node::drive::LINKS_FILE;
 
 /// What is needed to start a node, and to start it again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,25 +1,24 @@
 //! A balancer process: the [`Balancer`] state machine behind its socket.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::door::{Door, Place};
+use super::door::{Door, Owner};
 use super::gate::Gate;
-use super::net::{self, Outbox, Reading};
+use super::net::{self, Connection, Outbox, Reading};
 use super::reporter::Reporter;
 use super::room::Room;
-use super::{BalancerConfig, NodeError, links};
+use super::{BalancerConfig, NodeError, links, process};
 use crate::balancer::{Balancer, Config, Effects, Timing};
 use crate::event::Event;
-use crate::ids::ConnId;
+use crate::ids::{ConnId, ServerId};
 use crate::wire::frame;
-use crate::wire::{BalancerAnswer, BalancerMessage, Hello, Role, Welcome};
+use crate::wire::{BalancerAnswer, BalancerMessage, Hello};
 
 /// Inputs that may wait for the state machine; more hold their connections back.
 const INPUTS: usize = 8192;
@@ -51,8 +50,6 @@ enum Input {
 
 #[derive(Clone)]
 struct Shared {
-    cluster: u64,
-    servers: u16,
     gate: Gate,
     inputs: mpsc::Sender<Input>,
     door: Door,
@@ -62,16 +59,8 @@ struct Shared {
 /// Runs a balancer until SIGTERM or a failure.
 pub fn run_balancer(config: BalancerConfig) -> Result<(), NodeError> {
     let reporter = Reporter;
-    let gate = links::open_gate("balancer", &config.dir, reporter);
-    reporter.event(Event::Started {
-        pid: std::process::id(),
-        links: gate.generation(),
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(NodeError::Start)?;
-    runtime.block_on(serve(config, gate, reporter))
+    let gate = process::begin("balancer", &config.dir, reporter);
+    process::runtime()?.block_on(serve(config, gate, reporter))
 }
 
 async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result<(), NodeError> {
@@ -84,15 +73,24 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
     let mut interrupt = signal(SignalKind::interrupt()).map_err(NodeError::Start)?;
     let mut links_changed = signal(SignalKind::user_defined1()).map_err(NodeError::Start)?;
     let (inputs, mut arriving) = mpsc::channel(INPUTS);
+    let door = Door::new(
+        Owner {
+            title: "the balancer".into(),
+            cluster: config.cluster,
+            members: (1..=config.servers).map(ServerId).collect(),
+        },
+        gate.clone(),
+        reporter,
+    );
     let shared = Shared {
-        cluster: config.cluster,
-        servers: config.servers,
         gate: gate.clone(),
         inputs,
-        door: Door::new(reporter),
+        door: door.clone(),
         room: Room::new(ROOM_BYTES, ROOMS_BYTES),
     };
-    tokio::spawn(accept(shared, listener));
+    tokio::spawn(door.open(listener, move |connection, hello, conn| {
+        serve_connection(shared.clone(), connection, hello, conn)
+    }));
     let mut balancer = Balancer::new(Config {
         servers: config.servers,
         timing: Timing::default(),
@@ -142,10 +140,7 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
             }
         }
     }
-    links::report_counts(&gate, reporter);
-    reporter.event(Event::Stopping {
-        reason: "asked to stop".into(),
-    });
+    process::end(&gate, reporter);
     Ok(())
 }
 
@@ -161,41 +156,7 @@ fn take(balancer: &mut Balancer, now: Duration, conn: ConnId, message: BalancerM
     }
 }
 
-async fn accept(shared: Shared, listener: TcpListener) {
-    let mut last = 0;
-    loop {
-        match listener.accept().await {
-            Ok((stream, from)) => {
-                last += 1;
-                // Without a place the connection is closed at once.
-                if let Some(place) = shared.door.let_in() {
-                    let task = serve_connection(shared.clone(), stream, from, place, ConnId(last));
-                    tokio::spawn(task);
-                }
-            }
-            // Out of descriptors, most likely: others go on, and this one may come again.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
-}
-
-async fn serve_connection(
-    shared: Shared,
-    stream: TcpStream,
-    from: SocketAddr,
-    stranger: Place,
-    conn: ConnId,
-) {
-    let mut place = None;
-    let judged = net::greet(stream, &shared.gate, |hello| {
-        judge(&shared, hello, &mut place)
-    })
-    .await;
-    drop(stranger);
-    let (mut connection, hello) = match judged {
-        Ok(taken) => taken,
-        Err(error) => return shared.door.note_bad_start(from, &error),
-    };
+async fn serve_connection(shared: Shared, mut connection: Connection, hello: Hello, conn: ConnId) {
     let (outbox, mut queue) = Outbox::new(&hello.node, &shared.gate, &shared.room);
     let answers = outbox.queued();
     let open = Input::Open { conn, outbox };
@@ -219,38 +180,4 @@ async fn serve_connection(
         end = read => shared.door.note_end(&hello.node, &end),
     }
     drop(shared.inputs.send(Input::Closed { conn }).await);
-    drop(place);
-}
-
-/// Whether the other end is welcome. If so, `place` is its place.
-fn judge(shared: &Shared, hello: &Hello, place: &mut Option<Place>) -> Welcome {
-    if hello.cluster != shared.cluster {
-        return Welcome::Refused {
-            reason: format!(
-                "this balancer serves cluster {:016x}, and {} belongs to cluster {:016x}",
-                shared.cluster, hello.node, hello.cluster
-            ),
-        };
-    }
-    if let Role::Server { server, .. } = hello.role
-        && (server.0 == 0 || server.0 > shared.servers)
-    {
-        return Welcome::Refused {
-            reason: format!(
-                "{server} is not a server of this cluster, which has s1 to s{}",
-                shared.servers
-            ),
-        };
-    }
-    match shared.door.admit(&hello.role) {
-        Ok(given) => *place = Some(given),
-        Err(reason) => {
-            return Welcome::Refused {
-                reason: format!("the balancer has {reason}"),
-            };
-        }
-    }
-    Welcome::Accepted {
-        node: "balancer".into(),
-    }
 }

@@ -1,17 +1,21 @@
-//! The door of a listening node: how many may come in, and what is said of those who may not.
+//! The door of a listening node: who may come in, how many of them, and what is said of those who
+//! may not.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::net::NetError;
+use super::gate::Gate;
+use super::net::{self, Connection, NetError};
 use super::reporter::Reporter;
 use crate::event::Event;
-use crate::wire::Role;
+use crate::ids::{ConnId, ServerId};
+use crate::wire::{Hello, Role, Welcome};
 
 /// The most connections of clients and observers, whatever the system allows.
 const MOST_CLIENTS: usize = 4096;
@@ -24,9 +28,22 @@ const FEW_DESCRIPTORS: u64 = 1024;
 const COMPLAINTS: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 
+/// The pause after a connection could not be taken.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Whose door it is.
+pub struct Owner {
+    /// What the other side is told that it came to: `the balancer`, `s1`.
+    pub title: String,
+    pub cluster: u64,
+    pub members: Vec<ServerId>,
+}
+
 /// Shared by the connections of a node.
 #[derive(Clone)]
 pub struct Door {
+    owner: Arc<Owner>,
+    gate: Gate,
     reporter: Reporter,
     /// Connections whose other end has not said who it is. They leave within the handshake's time.
     strangers: Arc<Semaphore>,
@@ -41,14 +58,16 @@ struct Complaints {
 }
 
 /// The place of one connection, given back when it is dropped.
-pub struct Place(#[allow(dead_code, reason = "held, never read")] OwnedSemaphorePermit);
+struct Place(#[allow(dead_code, reason = "held, never read")] OwnedSemaphorePermit);
 
 impl Door {
     /// A door for as many connections as the process may have descriptors for, with a part kept
     /// for its own files and connections.
-    pub fn new(reporter: Reporter) -> Door {
+    pub fn new(owner: Owner, gate: Gate, reporter: Reporter) -> Door {
         let descriptors = raise_descriptors() as usize;
         Door {
+            owner: Arc::new(owner),
+            gate,
             reporter,
             strangers: Arc::new(Semaphore::new(descriptors / 4)),
             servers: Arc::new(Semaphore::new(descriptors / 8)),
@@ -60,27 +79,100 @@ impl Door {
         }
     }
 
-    /// A place for a new connection, until it has said who it is.
-    pub fn let_in(&self) -> Option<Place> {
-        self.strangers.clone().try_acquire_owned().ok().map(Place)
+    /// Takes connections for ever. Each that is welcome is served on a task of its own, under an id
+    /// that no other connection has.
+    pub async fn open<Serving>(
+        self,
+        listener: TcpListener,
+        serve: impl Fn(Connection, Hello, ConnId) -> Serving + Clone + Send + 'static,
+    ) where
+        Serving: Future<Output = ()> + Send,
+    {
+        let mut last = 0;
+        loop {
+            match listener.accept().await {
+                Ok((stream, from)) => {
+                    last += 1;
+                    let conn = ConnId(last);
+                    // Without a place the connection is closed at once.
+                    let Ok(stranger) = self.strangers.clone().try_acquire_owned() else {
+                        continue;
+                    };
+                    let (door, serve) = (self.clone(), serve.clone());
+                    tokio::spawn(async move {
+                        let greeted = door.greet(stream, from, Place(stranger)).await;
+                        if let Some((connection, hello, _place)) = greeted {
+                            serve(connection, hello, conn).await;
+                        }
+                    });
+                }
+                // Out of descriptors, most likely: others go on, and this one may come again.
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            }
+        }
     }
 
-    /// A place for a connection in its role. Clients cannot take the servers' places.
-    ///
-    /// # Errors
-    /// The reason why there is none, for the other side.
-    pub fn admit(&self, role: &Role) -> Result<Place, String> {
-        let (places, what) = match role {
+    /// Finds out who came. None if it is not welcome, and was told so.
+    async fn greet(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+        stranger: Place,
+    ) -> Option<(Connection, Hello, Place)> {
+        let mut place = None;
+        let greeted = net::greet(stream, &self.gate, |hello| match self.admit(hello) {
+            Ok(given) => {
+                place = Some(given);
+                Welcome::Accepted {
+                    node: self.gate.me().to_string(),
+                }
+            }
+            Err(reason) => Welcome::Refused { reason },
+        })
+        .await;
+        drop(stranger);
+        match greeted {
+            Ok((connection, hello)) => place.map(|place| (connection, hello, place)),
+            Err(error) => {
+                self.note_bad_start(from, &error);
+                None
+            }
+        }
+    }
+
+    /// A place for the other end in its role, or why there is none. Clients cannot take the
+    /// servers' places.
+    fn admit(&self, hello: &Hello) -> Result<Place, String> {
+        let Owner {
+            title,
+            cluster,
+            members,
+        } = &*self.owner;
+        if hello.cluster != *cluster {
+            return Err(format!(
+                "{title} belongs to cluster {cluster:016x}, and {} to cluster {:016x}",
+                hello.node, hello.cluster
+            ));
+        }
+        let (places, what) = match hello.role {
+            Role::Server { server, .. } if !members.contains(&server) => {
+                return Err(format!(
+                    "{server} is not a server of this cluster, which has s1 to s{}",
+                    members.len()
+                ));
+            }
             Role::Server { .. } => (&self.servers, "servers"),
             Role::Client | Role::Observer => (&self.clients, "clients"),
         };
         places.clone().try_acquire_owned().map(Place).map_err(|_| {
-            format!("no room for more connections of {what}; close some, or try again later")
+            format!(
+                "{title} has no room for more connections of {what}; close some, or try again later"
+            )
         })
     }
 
     /// A connection that never became one.
-    pub fn note_bad_start(&self, from: SocketAddr, error: &NetError) {
+    fn note_bad_start(&self, from: SocketAddr, error: &NetError) {
         match error {
             NetError::Refused { reason, .. } => {
                 if self.complain(format_args!("refused {from}: {reason}")) {

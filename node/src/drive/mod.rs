@@ -9,6 +9,7 @@ mod error;
 mod gate;
 mod links;
 mod net;
+mod process;
 mod real_disk;
 mod reporter;
 mod room;
@@ -22,7 +23,7 @@ pub use config::{
 pub use error::NodeError;
 pub use links::LINKS_FILE;
 pub use real_disk::RealDisk;
-pub use reporter::monotonic_us;
+pub use reporter::monotonic;
 pub use server::run_server;
 
 use crate::link::Kind;

@@ -22,7 +22,7 @@ impl Reporter {
         if events.is_empty() {
             return;
         }
-        let at_us = monotonic_us();
+        let at_us = monotonic().as_micros() as u64;
         let mut lines = Vec::new();
         for event in events {
             let line = NodeEvent { at_us, event };
@@ -38,9 +38,9 @@ impl Reporter {
     /// Says something to the people who read the node's log. It may quote what strangers sent, so
     /// it stays one line and cannot speak to a terminal.
     pub fn say(self, words: impl std::fmt::Display) {
-        let since_boot = Duration::from_micros(monotonic_us());
+        let since_boot = monotonic().as_secs_f64();
         let words = one_line(&words.to_string());
-        let _ = writeln!(std::io::stderr(), "{:.6} {words}", since_boot.as_secs_f64());
+        let _ = writeln!(std::io::stderr(), "{since_boot:.6} {words}");
     }
 }
 
@@ -61,11 +61,12 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// The machine's monotonic clock, which all its processes share, in microseconds.
-pub fn monotonic_us() -> u64 {
+/// The machine's monotonic clock, which all its processes share.
+pub fn monotonic() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map(|time| Duration::from(time).as_micros() as u64)
-        .unwrap_or(0)
+        .map(Duration::from)
+        // Linux cannot refuse this clock; a time of zero would spoil every measurement.
+        .expect("CLOCK_MONOTONIC can be read")
 }
 
 #[cfg(test)]

@@ -7,19 +7,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::disk::{self, Write, Written};
-use super::door::{Door, Place};
+use super::door::{Door, Owner};
 use super::gate::Gate;
-use super::net::{self, Outbox, Reading};
+use super::net::{self, Connection, Outbox, Reading};
 use super::real_disk::RealDisk;
 use super::reporter::Reporter;
 use super::room::Room;
-use super::{NodeError, ServerConfig, links};
+use super::{NodeError, ServerConfig, links, process};
 use crate::event::Event;
 use crate::ids::{ConnId, ServerId};
 use crate::log::{Identity, Log, Opened};
@@ -27,7 +27,6 @@ use crate::server::{Output, Server, Start};
 use crate::wire::frame;
 use crate::wire::{
     BalancerAnswer, BalancerMessage, ClientMessage, Hello, PeerMessage, Role, ServerMessage,
-    Welcome,
 };
 
 /// Inputs that may wait for the state machine; more hold their connections back.
@@ -43,9 +42,6 @@ const CLIENTS_ROOM_BYTES: usize = 128 << 20;
 /// A client's connection on which nothing came for so long ends. Clients ask for a sign of life
 /// much more often.
 const CLIENT_IDLE_LIMIT: Duration = Duration::from_secs(60);
-
-/// The pause after a connection could not be taken.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// A server that the balancer has never accepted gives up after being refused for so long.
 const REFUSED_LIMIT: Duration = Duration::from_secs(3);
@@ -91,17 +87,9 @@ struct Shared {
 /// Runs a server until SIGTERM (drains, hands leadership over, returns) or a failure.
 pub fn run_server(config: ServerConfig) -> Result<(), NodeError> {
     let reporter = Reporter;
-    let gate = links::open_gate(&config.server.to_string(), &config.dir, reporter);
-    reporter.event(Event::Started {
-        pid: std::process::id(),
-        links: gate.generation(),
-    });
+    let gate = process::begin(&config.server.to_string(), &config.dir, reporter);
     let opened = open_log(&config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(NodeError::Start)?;
-    runtime.block_on(serve(config, opened, gate, reporter))
+    process::runtime()?.block_on(serve(config, opened, gate, reporter))
 }
 
 fn open_log(config: &ServerConfig) -> Result<Opened, NodeError> {
@@ -169,13 +157,22 @@ async fn serve(
     )
     .map_err(NodeError::Start)?;
 
+    let door = Door::new(
+        Owner {
+            title: me.to_string(),
+            cluster: config.cluster,
+            members: config.members.iter().map(|&(server, _)| server).collect(),
+        },
+        gate.clone(),
+        reporter,
+    );
     let shared = Shared {
         config: Arc::new(config),
         incarnation,
         gate: gate.clone(),
         reporter,
         inputs,
-        door: Door::new(reporter),
+        door: door.clone(),
         client_room: Room::new(CLIENT_ROOM_BYTES, CLIENTS_ROOM_BYTES),
     };
     let mut world = World {
@@ -192,7 +189,9 @@ async fn serve(
             world.peers.insert(peer, dial::peer(&shared, peer, address));
         }
     }
-    tokio::spawn(accept(shared.clone(), listener));
+    tokio::spawn(door.open(listener, move |connection, hello, conn| {
+        serve_connection(shared.clone(), connection, hello, conn)
+    }));
     reporter.event(Event::Ready {
         address: address.to_string(),
     });
@@ -221,10 +220,7 @@ async fn serve(
         let output = server.take_output(now)?;
         world.carry_out(output)?;
         if server.drained(now) {
-            links::report_counts(&gate, reporter);
-            reporter.event(Event::Stopping {
-                reason: "asked to stop".into(),
-            });
+            process::end(&gate, reporter);
             // Lets the last frames leave.
             tokio::time::sleep(Duration::from_millis(20)).await;
             return Ok(());
@@ -355,42 +351,8 @@ impl World {
     }
 }
 
-/// Takes connections from peers, clients and observers.
-async fn accept(shared: Shared, listener: TcpListener) {
-    let mut last = 0;
-    loop {
-        match listener.accept().await {
-            Ok((stream, from)) => {
-                last += 1;
-                // Without a place the connection is closed at once.
-                if let Some(place) = shared.door.let_in() {
-                    let task = take_connection(shared.clone(), stream, from, place, ConnId(last));
-                    tokio::spawn(task);
-                }
-            }
-            // Out of descriptors, most likely: others go on, and this one may come again.
-            Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
-        }
-    }
-}
-
-async fn take_connection(
-    shared: Shared,
-    stream: TcpStream,
-    from: SocketAddr,
-    stranger: Place,
-    conn: ConnId,
-) {
-    let mut place = None;
-    let judged = net::greet(stream, &shared.gate, |hello| {
-        judge(&shared, hello, &mut place)
-    })
-    .await;
-    drop(stranger);
-    let (connection, hello) = match judged {
-        Ok(taken) => taken,
-        Err(error) => return shared.door.note_bad_start(from, &error),
-    };
+/// Serves a peer, a client or an observer that came.
+async fn serve_connection(shared: Shared, connection: Connection, hello: Hello, conn: ConnId) {
     match hello.role {
         Role::Server {
             server,
@@ -398,49 +360,9 @@ async fn take_connection(
         } => serve_peer(shared, connection, server, incarnation).await,
         Role::Client | Role::Observer => serve_client(shared, connection, hello.node, conn).await,
     }
-    drop(place);
 }
 
-/// Whether the other end is welcome. If so, `place` is its place.
-fn judge(shared: &Shared, hello: &Hello, place: &mut Option<Place>) -> Welcome {
-    let me = shared.gate.me();
-    if hello.cluster != shared.config.cluster {
-        return Welcome::Refused {
-            reason: format!(
-                "{me} belongs to cluster {:016x}, and {} to cluster {:016x}",
-                shared.config.cluster, hello.node, hello.cluster
-            ),
-        };
-    }
-    if let Role::Server { server, .. } = hello.role
-        && !shared.config.members.iter().any(|(id, _)| *id == server)
-    {
-        return Welcome::Refused {
-            reason: format!(
-                "{server} is not a server of this cluster, which has s1 to s{}",
-                shared.config.members.len()
-            ),
-        };
-    }
-    match shared.door.admit(&hello.role) {
-        Ok(given) => *place = Some(given),
-        Err(reason) => {
-            return Welcome::Refused {
-                reason: format!("{me} has {reason}"),
-            };
-        }
-    }
-    Welcome::Accepted {
-        node: me.to_string(),
-    }
-}
-
-async fn serve_peer(
-    shared: Shared,
-    mut connection: net::Connection,
-    from: ServerId,
-    incarnation: u64,
-) {
+async fn serve_peer(shared: Shared, mut connection: Connection, from: ServerId, incarnation: u64) {
     let name = from.to_string();
     let wrap = |message| Input::Peer {
         from,
@@ -463,7 +385,7 @@ async fn serve_peer(
     shared.door.note_end(&name, &end);
 }
 
-async fn serve_client(shared: Shared, mut connection: net::Connection, name: String, conn: ConnId) {
+async fn serve_client(shared: Shared, mut connection: Connection, name: String, conn: ConnId) {
     let (outbox, mut queue) = Outbox::new(&name, &shared.gate, &shared.client_room);
     let answers = outbox.queued();
     if shared

@@ -223,6 +223,18 @@ pub(super) enum RecordHead {
 }
 
 impl RecordHead {
+    pub fn of(record: &Record) -> RecordHead {
+        match *record {
+            Record::Promised { ballot } => RecordHead::Promised { ballot },
+            Record::Accepted { slot, ballot, .. } => RecordHead::Accepted { slot, ballot },
+            Record::Learned { slot, .. } => RecordHead::Learned { slot },
+            Record::Chosen { upto } => RecordHead::Chosen { upto },
+            Record::Member(member) => RecordHead::Member(member),
+            Record::Formed => RecordHead::Formed,
+            Record::Opened => RecordHead::Opened,
+        }
+    }
+
     /// The head of a record, and the encoding of its value, which is empty if it has none.
     pub fn decode(record: &[u8]) -> Result<(RecordHead, &[u8]), Unreadable> {
         let (head, value) = postcard::take_from_bytes(record).map_err(|_| Unreadable)?;

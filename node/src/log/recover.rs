@@ -224,7 +224,7 @@ impl Fold {
     }
 
     fn note(&mut self, head: &RecordHead, location: Location) -> Result<(), String> {
-        self.vote.note_head(head);
+        self.vote.note(head);
         match *head {
             // Once it is known that a slot is chosen, and where, nothing can change it.
             RecordHead::Accepted { slot, ballot } if slot > self.last_chosen() => {

@@ -19,21 +19,8 @@ pub(super) struct VoteState {
 }
 
 impl VoteState {
-    pub fn note_record(&mut self, record: &Record) {
+    pub fn note(&mut self, record: &RecordHead) {
         match record {
-            Record::Promised { ballot } | Record::Accepted { ballot, .. } => {
-                self.note_ballot(*ballot);
-            }
-            Record::Learned { .. } => {}
-            Record::Chosen { upto } => self.chosen = self.chosen.max(*upto),
-            Record::Member(member) => self.note_member(*member),
-            Record::Formed => self.formed = true,
-            Record::Opened => self.opened = true,
-        }
-    }
-
-    pub fn note_head(&mut self, head: &RecordHead) {
-        match head {
             RecordHead::Promised { ballot } | RecordHead::Accepted { ballot, .. } => {
                 self.note_ballot(*ballot);
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::disk::Disk;
 use super::error::LogError;
-use super::group::{GroupBuilder, MAX_PAYLOAD_BYTES};
+use super::group::{GroupBuilder, MAX_PAYLOAD_BYTES, RecordHead};
 use super::location::{Located, Location};
 use super::record::Record;
 use super::recover::LogLimits;
@@ -89,7 +89,7 @@ impl LogWriter {
             let written;
             (written, rest) = rest.split_at(offsets.len());
             for (record, &offset) in written.iter().zip(&offsets) {
-                self.vote.note_record(record);
+                self.vote.note(&RecordHead::of(record));
                 if let Record::Accepted { slot, value, .. } | Record::Learned { slot, value } =
                     record
                 {

@@ -28,7 +28,7 @@ mod outbox;
 mod phase1;
 mod quorum;
 mod read;
-mod recovery;
+mod recovered;
 mod replica;
 mod sessions;
 #[cfg(test)]
@@ -38,6 +38,6 @@ pub use config::{Config, Limits, Timing};
 pub use effects::{Applied, Chosen, Effects, ReadReady, Serve};
 pub use message::Message;
 pub use quorum::Quorum;
-pub use recovery::{Recovered, Recovery, RecoveryError};
+pub use recovered::Recovered;
 pub use replica::Replica;
 pub use sessions::{Sessions, Stored};

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::{Ballot, ClientId, ServerId, Slot};
+use crate::arbitrary::{ballot, commands, slot, value};
+use crate::ids::{ClientId, ServerId, Slot};
 use crate::paxos::Message;
-use crate::value::{Command, Value};
+use crate::value::Command;
 use crate::wire::{BalancerMessage, ClientMessage, Hello, Role, ServerMessage, Welcome};
 
 fn frame_of<T: Serialize>(message: &T) -> Vec<u8> {
@@ -26,45 +27,28 @@ fn frame_around(body: &[u8], version: u16) -> Vec<u8> {
 }
 
 fn any_message() -> impl Strategy<Value = Message> {
-    let ballot =
-        || (any::<u64>(), any::<u16>()).prop_map(|(round, server)| Ballot { round, server });
-    let slot = || any::<u64>().prop_map(Slot);
-    let command = (
-        any::<u64>(),
-        any::<u64>(),
-        ".{0,9}",
-        any::<u64>(),
-        ".{0,60}",
-    )
-        .prop_map(|(client, seq, name, at_ms, text)| Command {
-            client: ClientId(client),
-            seq,
-            name,
-            at_ms,
-            text,
-        });
-    let commands = prop::collection::vec(command, 0..4);
-    let value = prop_oneof![Just(Value::Noop), commands.clone().prop_map(Value::batch)];
-    let accepted = prop::collection::vec((slot(), ballot(), value.clone()), 0..4);
+    let accepted = prop::collection::vec((slot(), ballot(), value()), 0..4);
     prop_oneof![
         (ballot(), slot(), accepted).prop_map(|(ballot, chosen, accepted)| Message::Promise {
             ballot,
             chosen,
             accepted,
         }),
-        (ballot(), slot(), value.clone()).prop_map(|(ballot, slot, value)| Message::Accept {
+        (ballot(), slot(), value()).prop_map(|(ballot, slot, value)| Message::Accept {
             ballot,
             slot,
             value,
         }),
-        (slot(), prop::collection::vec(value, 0..4), slot()).prop_map(|(from, values, chosen)| {
-            Message::Learn {
-                from,
-                values,
-                chosen,
+        (slot(), prop::collection::vec(value(), 0..4), slot()).prop_map(
+            |(from, values, chosen)| {
+                Message::Learn {
+                    from,
+                    values,
+                    chosen,
+                }
             }
-        }),
-        (commands, any::<u8>()).prop_map(|(commands, hops)| Message::Forward { commands, hops }),
+        ),
+        (commands(), any::<u8>()).prop_map(|(commands, hops)| Message::Forward { commands, hops }),
         (
             ballot(),
             any::<bool>(),

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::log::Record;
-use paxosctl_node::paxos::{
-    Chosen, Config, Effects, Limits, Message, Recovered, Recovery, Replica, Timing,
-};
+use paxosctl_node::paxos::{Chosen, Config, Effects, Limits, Message, Recovered, Replica, Timing};
 use paxosctl_node::value::{Command, Value};
 
+use super::recovery::recover;
 use super::{Audit, text};
 
 /// A message on its way.
@@ -228,12 +227,8 @@ impl Cluster {
     /// Starts a process on the server's disk.
     pub fn restart(&mut self, server: ServerId) {
         assert!(!self.alive(server), "{server} runs already");
-        let mut recovery = Recovery::new();
-        let mut chosen = Vec::new();
-        for record in &self.node(server).durable {
-            chosen.extend(recovery.replay(record).expect("a replica wrote this log"));
-        }
-        let recovered = recovery.finish(self.node(server).voting);
+        let disk = self.node(server);
+        let (recovered, chosen) = recover(&disk.durable, disk.voting);
         let node = self.node_mut(server);
         node.life += 1;
         node.log.clear();

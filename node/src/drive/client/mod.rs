@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::gate::Gate;
 use super::reporter::Reporter;
-use super::{ClientConfig, NodeError};
+use super::{ClientConfig, NodeError, process};
 use crate::client::{Config, Generator, Happened, Load, Session, Timing};
 use crate::ids::{ClientId, ServerId};
 use crate::value::Command;
@@ -150,10 +150,7 @@ impl Client {
     ) -> Result<Client, NodeError> {
         check_name(&config.name)?;
         let (asks, asked) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(NodeError::Start)?;
+        let runtime = process::runtime()?;
         let gate = super::links::open_gate(&config.name, &config.dir, Reporter);
         let thread = std::thread::Builder::new()
             .name("client".into())

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{Ask, News, check_name, drive};
 use crate::client::{Happened, Load};
 use crate::drive::reporter::Reporter;
-use crate::drive::{ClientCommand, ClientConfig, ClientWork, NodeError, links};
+use crate::drive::{ClientCommand, ClientConfig, ClientWork, NodeError, links, process};
 use crate::event::Event;
 use crate::ids::ClientId;
 use crate::value::Command;
@@ -18,15 +18,8 @@ use crate::value::Command;
 pub fn run_client(config: ClientConfig) -> Result<(), NodeError> {
     check_name(&config.name)?;
     let reporter = Reporter;
-    let gate = links::open_gate(&config.name, &config.dir, reporter);
-    reporter.event(Event::Started {
-        pid: std::process::id(),
-        links: gate.generation(),
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(NodeError::Start)?;
+    let gate = process::begin(&config.name, &config.dir, reporter);
+    let runtime = process::runtime()?;
     let load = match &config.work {
         ClientWork::Scripted => None,
         ClientWork::Load(load) => Some(Load {
@@ -56,10 +49,7 @@ pub fn run_client(config: ClientConfig) -> Result<(), NodeError> {
                 _ = links_changed.recv() => links::reload(&gate, &config.dir, reporter),
             }
         }
-        links::report_counts(&gate, reporter);
-        reporter.event(Event::Stopping {
-            reason: "asked to stop".into(),
-        });
+        process::end(&gate, reporter);
         Ok(())
     })
 }

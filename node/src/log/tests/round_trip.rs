@@ -1,44 +1,25 @@
 //! What is written is what is read.
 
 use super::*;
+use crate::arbitrary;
 use crate::log::group::{self, GroupBuilder, GroupHeader, RecordHead};
 use crate::log::segment::SegmentHeader;
 
 fn any_record() -> impl Strategy<Value = Record> {
-    let any_ballot =
-        (any::<u64>(), any::<u16>()).prop_map(|(round, server)| Ballot { round, server });
-    let any_command = (
-        any::<u64>(),
-        any::<u64>(),
-        ".{0,9}",
-        any::<u64>(),
-        ".{0,99}",
-    )
-        .prop_map(|(client, seq, name, at_ms, text)| Command {
-            client: ClientId(client),
-            seq,
-            name,
-            at_ms,
-            text,
-        });
-    let any_value = prop_oneof![
-        Just(Value::Noop),
-        prop::collection::vec(any_command, 0..5).prop_map(Value::batch)
-    ];
-    let slot = || any::<u64>().prop_map(Slot);
     prop_oneof![
-        any_ballot
-            .clone()
-            .prop_map(|ballot| Record::Promised { ballot }),
-        (slot(), any_ballot, any_value.clone()).prop_map(|(slot, ballot, value)| {
-            Record::Accepted {
-                slot,
-                ballot,
-                value,
+        arbitrary::ballot().prop_map(|ballot| Record::Promised { ballot }),
+        (arbitrary::slot(), arbitrary::ballot(), arbitrary::value()).prop_map(
+            |(slot, ballot, value)| {
+                Record::Accepted {
+                    slot,
+                    ballot,
+                    value,
+                }
             }
-        }),
-        (slot(), any_value).prop_map(|(slot, value)| Record::Learned { slot, value }),
-        slot().prop_map(|upto| Record::Chosen { upto }),
+        ),
+        (arbitrary::slot(), arbitrary::value())
+            .prop_map(|(slot, value)| Record::Learned { slot, value }),
+        arbitrary::slot().prop_map(|upto| Record::Chosen { upto }),
         (any::<u16>(), any::<u64>()).prop_map(|(server, incarnation)| Record::Member(Member {
             server: ServerId(server),
             incarnation,
@@ -54,6 +35,7 @@ proptest! {
         let bytes = postcard::to_stdvec(&record).unwrap();
         prop_assert_eq!(&group::decode_record(&bytes).unwrap(), &record);
         let (head, rest) = RecordHead::decode(&bytes).unwrap();
+        prop_assert_eq!(&head, &RecordHead::of(&record));
         let value = |rest| group::decode_value(rest).unwrap();
         let again = match head {
             RecordHead::Promised { ballot } => Record::Promised { ballot },

@@ -1,0 +1,36 @@
+//! How every node process begins and ends: with evidence of it, and on one thread.
+
+use std::path::Path;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::gate::Gate;
+use super::reporter::Reporter;
+use super::{NodeError, links};
+use crate::event::Event;
+
+/// Puts the link table that the node's directory holds in force, and reports the start.
+pub fn begin(name: &str, dir: &Path, reporter: Reporter) -> Gate {
+    let gate = links::open_gate(name, dir, reporter);
+    reporter.event(Event::Started {
+        pid: std::process::id(),
+        links: gate.generation(),
+    });
+    gate
+}
+
+/// The one thread on which all of a node runs, but for its disk and its standard input.
+pub fn runtime() -> Result<Runtime, NodeError> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(NodeError::Start)
+}
+
+/// Reports the last counts of the link table, and that the node stops because it was told to.
+pub fn end(gate: &Gate, reporter: Reporter) {
+    links::report_counts(gate, reporter);
+    reporter.event(Event::Stopping {
+        reason: "asked to stop".into(),
+    });
+}
