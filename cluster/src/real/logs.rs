@@ -31,7 +31,7 @@ impl RealTarget {
             let sender = self.sender.clone();
             thread::spawn(move || {
                 let log = if is_down {
-                    from_disk(&dir).log
+                    of_dead_server(&dir)
                 } else {
                     Observer::connect(address, cluster, PAGE_WITHIN)
                         .and_then(|mut observer| observer.log())
@@ -49,46 +49,59 @@ impl RealTarget {
     }
 }
 
-/// The log in a server's directory, which no process may be writing.
-pub fn from_disk(node_dir: &Path) -> DiskLog {
-    let read = || -> Result<DiskLog, String> {
-        let dir = node_dir.join("log");
-        if !dir.exists() {
-            return Ok(empty());
-        }
-        let disk = RealDisk::read_only(&dir).map_err(|error| error.to_string())?;
-        let log = Log::read_only(Arc::new(disk)).map_err(|error| error.to_string())?;
-        let Some(log) = log else {
-            return Ok(empty());
-        };
-        let chosen = log.history.chosen();
-        let mut values = Vec::new();
-        while (values.len() as u64) < chosen.0 {
-            let from = Slot(values.len() as u64 + 1);
-            let chunk = log
-                .history
-                .read(from, DISK_CHUNK_BYTES)
-                .map_err(|error| error.to_string())?;
-            if chunk.is_empty() {
-                return Err(format!("slot {from} of {chosen} is missing"));
-            }
-            values.extend(chunk);
-        }
-        let accepted = log.recovered.accepted.last();
-        Ok(DiskLog {
-            last: accepted.map_or(chosen, |&(slot, _, _)| slot),
-            promised: log.recovered.promised,
-            log: ReplicaLog {
-                chosen,
-                source: LogSource::Disk,
-                values,
-            },
-        })
+/// The log in a server's directory, which no process may be writing; an empty one if there is none.
+pub fn on_disk(node_dir: &Path) -> DiskLog {
+    match read(node_dir) {
+        Ok(log) => log.unwrap_or_else(empty),
+        Err(reason) => DiskLog {
+            log: unreadable(reason),
+            ..empty()
+        },
+    }
+}
+
+/// The chosen log of a server that is down, and that had one when it ran.
+fn of_dead_server(node_dir: &Path) -> ReplicaLog {
+    match read(node_dir) {
+        Ok(Some(log)) => log.log,
+        Ok(None) => unreadable(format!("{} holds no log", node_dir.display())),
+        Err(reason) => unreadable(reason),
+    }
+}
+
+fn read(node_dir: &Path) -> Result<Option<DiskLog>, String> {
+    let dir = node_dir.join("log");
+    if !dir.exists() {
+        return Ok(None);
+    }
+    let disk = RealDisk::read_only(&dir).map_err(|error| error.to_string())?;
+    let log = Log::read_only(Arc::new(disk)).map_err(|error| error.to_string())?;
+    let Some(log) = log else {
+        return Ok(None);
     };
-    read().unwrap_or_else(|reason| DiskLog {
-        log: unreadable(reason),
-        ..empty()
-    })
+    let chosen = log.history.chosen();
+    let mut values = Vec::new();
+    while (values.len() as u64) < chosen.0 {
+        let from = Slot(values.len() as u64 + 1);
+        let chunk = log
+            .history
+            .read(from, DISK_CHUNK_BYTES)
+            .map_err(|error| error.to_string())?;
+        if chunk.is_empty() {
+            return Err(format!("slot {from} of {chosen} is missing"));
+        }
+        values.extend(chunk);
+    }
+    let accepted = log.recovered.accepted.last();
+    Ok(Some(DiskLog {
+        last: accepted.map_or(chosen, |&(slot, _, _)| slot),
+        promised: log.recovered.promised,
+        log: ReplicaLog {
+            chosen,
+            source: LogSource::Disk,
+            values,
+        },
+    }))
 }
 
 /// The disk of a server that never wrote anything.
