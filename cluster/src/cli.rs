@@ -47,6 +47,7 @@ pub enum Typed {
     Chat(ChatArgs),
     /// Check plans without running them
     Validate {
+        /// The plans, YAML files
         #[arg(required = true, value_name = "PLAN")]
         plans: Vec<PathBuf>,
     },
@@ -56,7 +57,10 @@ pub enum Typed {
     #[command(subcommand)]
     Log(LogTyped),
     /// Print a completion script for a shell
-    Completions { shell: Shell },
+    Completions {
+        /// The shell that will read it
+        shell: Shell,
+    },
     /// Run one node in the foreground: what the other commands start
     #[command(subcommand)]
     Node(NodeTyped),
@@ -64,6 +68,7 @@ pub enum Typed {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// The plans, YAML files; they run one after the other
     #[arg(required = true, value_name = "PLAN")]
     pub plans: Vec<PathBuf>,
     /// Decides everything random; the plan's own or a new one when not given
@@ -91,6 +96,7 @@ pub struct RunArgs {
 
 #[derive(Debug, Args)]
 pub struct UpArgs {
+    /// The plan, a YAML file; its traffic and its faults are left out
     pub plan: PathBuf,
     /// Return once the cluster is ready, and leave it running
     #[arg(short = 'd', long)]
@@ -136,6 +142,7 @@ pub struct ChatArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
+    /// The run's directory, the one that holds `history.jsonl`
     pub run_dir: PathBuf,
     /// How to report, and where to [default: table]
     #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
@@ -174,6 +181,7 @@ pub enum ProgressKind {
     Plain,
     /// One JSON object a line
     Json,
+    /// Nothing
     None,
 }
 
@@ -327,6 +335,22 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_argument_says_what_it_is() {
+        let mut open = vec![Cli::command()];
+        while let Some(command) = open.pop() {
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "`{}` of `{}` has no description",
+                    argument.get_id(),
+                    command.get_name()
+                );
+            }
+            open.extend(command.get_subcommands().cloned());
+        }
     }
 
     fn reports(arguments: &[&str]) -> Result<Vec<Report>, clap::Error> {

@@ -38,9 +38,9 @@ impl Shown {
 
     fn bar() -> Shown {
         let template = if Stream::Err.styled() {
-            "{bar:30.cyan/blue} {prefix:.bold} {msg}"
+            "{bar:30.cyan/blue} {prefix:.bold} {wide_msg}"
         } else {
-            "{bar:30} {prefix} {msg}"
+            "{bar:30} {prefix} {wide_msg}"
         };
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -167,13 +167,24 @@ fn action_words(action: &ActionLine) -> String {
         Some(error) => format!("failed: {error}"),
         None => changes_words(&action.changes),
     };
-    let resolved = action.resolved.join(", ");
+    let resolved = some_of(&action.resolved);
     match (resolved.is_empty(), effect.is_empty()) {
         (true, true) => what,
         (true, false) => format!("{what} ({effect})"),
         (false, true) => format!("{what} → {resolved}"),
         (false, false) => format!("{what} → {resolved} ({effect})"),
     }
+}
+
+/// How many links or nodes a line names. The history and the report hold them all.
+const MOST_NAMED: usize = 12;
+
+fn some_of(names: &[String]) -> String {
+    if names.len() <= MOST_NAMED {
+        return names.join(", ");
+    }
+    let (named, more) = names.split_at(MOST_NAMED / 2);
+    format!("{} and {} more", named.join(", "), more.len())
 }
 
 /// What was observed: each different effect once, with the nodes when they fared differently.
@@ -255,6 +266,23 @@ mod tests {
         assert_eq!(
             line(Progress::Action(&failed)).as_deref(),
             Some("  3.2s  kill leader (failed: no leader)")
+        );
+    }
+
+    #[test]
+    fn many_links_are_counted_instead_of_named() {
+        let mut cut = action(Vec::new());
+        cut.planned = "partition servers | clients".into();
+        cut.resolved = (1..=12).map(|n| format!("s1->c{n}")).collect();
+        let all = cut.resolved.join(", ");
+        assert_eq!(
+            action_words(&cut),
+            format!("partition servers | clients → {all}")
+        );
+        cut.resolved.push("s1->c13".into());
+        assert_eq!(
+            action_words(&cut),
+            "partition servers | clients → s1->c1, s1->c2, s1->c3, s1->c4, s1->c5, s1->c6 and 7 more"
         );
     }
 

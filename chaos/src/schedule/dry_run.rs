@@ -104,9 +104,12 @@ fn traffic_text(what: &Say) -> (String, String) {
                 Some(rate) => format!("{rate} messages a second"),
                 None => "as fast as they are acknowledged".to_owned(),
             };
-            let (least, most) = load.bytes;
+            let bytes = match load.bytes {
+                (least, most) if least == most => format!("{most} bytes"),
+                (least, most) => format!("{least} to {most} bytes"),
+            };
             let action = format!(
-                "{} sessions for {:?}, {rate}, {least} to {most} bytes",
+                "{} sessions for {:?}, {rate}, {bytes}",
                 load.clients, load.lasts
             );
             (name.clone(), action)

@@ -4,6 +4,7 @@
 //! client's order, and proposed again until the log has them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::ids::ClientId;
@@ -29,8 +30,14 @@ pub struct Pending {
 #[derive(Debug, Default)]
 struct Queue {
     /// By sequence number; may have holes, since messages overtake each other.
-    commands: BTreeMap<u64, Command>,
-    /// When messages of this client were last proposed.
+    commands: BTreeMap<u64, Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    command: Command,
+    /// When it was last proposed; zero as long as a predecessor is missing. Each message has its
+    /// own time: a client that goes on talking must not put off the repetition of a lost one.
     proposed_at: Duration,
 }
 
@@ -63,21 +70,18 @@ impl Pending {
         let run_before = contiguous(&queue.commands, next_seq);
         self.total += 1;
         self.total_bytes += command.text.len();
-        queue.commands.insert(seq, command);
+        let waiting = Waiting {
+            command,
+            proposed_at: Duration::ZERO,
+        };
+        queue.commands.insert(seq, waiting);
         let run_after = contiguous(&queue.commands, next_seq);
         if run_after == run_before {
             return Taken::Gap {
                 missing: run_before,
             };
         }
-        queue.proposed_at = now;
-        Taken::Propose(
-            queue
-                .commands
-                .range(run_before..run_after)
-                .map(|(_, command)| command.clone())
-                .collect(),
-        )
+        Taken::Propose(propose(&mut queue.commands, run_before..run_after, now).collect())
     }
 
     /// The log applied the client's messages up to `seq`.
@@ -113,16 +117,16 @@ impl Pending {
         }
     }
 
-    fn gone(&mut self, commands: &BTreeMap<u64, Command>) {
+    fn gone(&mut self, commands: &BTreeMap<u64, Waiting>) {
         self.total -= commands.len();
         self.total_bytes -= commands
             .values()
-            .map(|command| command.text.len())
+            .map(|waiting| waiting.command.text.len())
             .sum::<usize>();
     }
 
-    /// Everything that was not proposed since `before`, each client's in order, marked as proposed
-    /// at `now`. `next_seq` tells what the log applies next for a client.
+    /// Everything of each client whose oldest message was not proposed since `before`, in order,
+    /// marked as proposed at `now`. `next_seq` tells what the log applies next for a client.
     pub fn propose_again(
         &mut self,
         now: Duration,
@@ -131,15 +135,12 @@ impl Pending {
     ) -> Vec<Command> {
         let mut commands = Vec::new();
         for (&client, queue) in &mut self.by_client {
-            if queue.proposed_at > before {
-                continue;
-            }
             let first = next_seq(client);
-            let end = contiguous(&queue.commands, first);
-            if end > first {
-                queue.proposed_at = now;
+            let oldest = queue.commands.get(&first);
+            if oldest.is_some_and(|waiting| waiting.proposed_at <= before) {
+                let end = contiguous(&queue.commands, first);
+                commands.extend(propose(&mut queue.commands, first..end, now));
             }
-            commands.extend(queue.commands.range(first..end).map(|(_, c)| c.clone()));
         }
         commands
     }
@@ -149,8 +150,20 @@ impl Pending {
     }
 }
 
+/// Those of `range`, marked as proposed at `now`.
+fn propose(
+    commands: &mut BTreeMap<u64, Waiting>,
+    range: Range<u64>,
+    now: Duration,
+) -> impl Iterator<Item = Command> + '_ {
+    commands.range_mut(range).map(move |(_, waiting)| {
+        waiting.proposed_at = now;
+        waiting.command.clone()
+    })
+}
+
 /// The end (excluded) of the run of numbers that begins at `first`.
-fn contiguous(commands: &BTreeMap<u64, Command>, first: u64) -> u64 {
+fn contiguous(commands: &BTreeMap<u64, Waiting>, first: u64) -> u64 {
     commands
         .range(first..)
         .zip(first..)
@@ -177,6 +190,22 @@ mod tests {
 
     fn at(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_lost_message_is_proposed_again_while_its_client_goes_on_talking() {
+        let mut pending = Pending::default();
+        for seq in 1..=9 {
+            let now = at(100 * seq);
+            assert_eq!(
+                pending.take(now, command(seq), 1),
+                Taken::Propose(vec![command(seq)])
+            );
+        }
+        assert!(pending.propose_again(at(900), at(99), |_| 1).is_empty());
+        let all: Vec<Command> = (1..=9).map(command).collect();
+        assert_eq!(pending.propose_again(at(900), at(600), |_| 1), all);
+        assert!(pending.propose_again(at(900), at(600), |_| 1).is_empty());
     }
 
     #[test]
