@@ -1,15 +1,28 @@
-//! What lies on the servers' disks after the run is what the history says they held (P2).
+//! What lies on the servers' disks after the run is what the history says they held, and all that
+//! they reported as durable is there (P2).
 
-use paxosctl_node::ids::ServerId;
+use paxosctl_node::ids::{Ballot, ServerId, Slot};
 
-use crate::history::{Evidence, HOLE};
+use crate::history::{Evidence, HOLE, What};
 use crate::report::{CheckResult, HeldValue, Outcome, Violation, count, plain};
 use crate::target::{LogSource, ReplicaLog};
 
-/// Compares logs read from disk now with those of the history. A disk may end earlier than the log
-/// that its server served: what is chosen need not be written at once. Where it has a slot, it must
-/// hold the same value, and a log that cannot be read is a violation.
-pub fn disks(evidence: &Evidence, logs: &[(ServerId, ReplicaLog)]) -> CheckResult {
+/// A server's log as it lies on its disk.
+#[derive(Debug, Clone)]
+pub struct DiskLog {
+    /// The chosen values.
+    pub log: ReplicaLog,
+    /// The last slot with any value, chosen or only accepted.
+    pub last: Slot,
+    /// The highest ballot promised or accepted.
+    pub promised: Ballot,
+}
+
+/// Compares logs read from disk now with those of the history. The chosen index on a disk may lag
+/// behind the log that its server served: it need not be written at once. But every slot that the
+/// server reported as accepted was durable by then, and so was every promise; where a slot is
+/// chosen it must hold the same value; and a log that cannot be read is a violation.
+pub fn disks(evidence: &Evidence, logs: &[(ServerId, DiskLog)]) -> CheckResult {
     let mut result = CheckResult {
         property: "disks".to_string(),
         outcome: Outcome::Holds,
@@ -27,7 +40,7 @@ pub fn disks(evidence: &Evidence, logs: &[(ServerId, ReplicaLog)]) -> CheckResul
                 ..violation
             });
         }
-        slots += log.values.len() as u64;
+        slots += log.log.values.len() as u64;
     }
     result.evidence = format!(
         "{} on {}",
@@ -37,8 +50,9 @@ pub fn disks(evidence: &Evidence, logs: &[(ServerId, ReplicaLog)]) -> CheckResul
     result
 }
 
-fn compare(evidence: &Evidence, server: ServerId, log: &ReplicaLog) -> Option<Violation> {
+fn compare(evidence: &Evidence, server: ServerId, disk: &DiskLog) -> Option<Violation> {
     let name = server.to_string();
+    let log = &disk.log;
     if let LogSource::Unreadable { reason } = &log.source {
         return Some(Violation {
             message: format!(
@@ -49,7 +63,19 @@ fn compare(evidence: &Evidence, server: ServerId, log: &ReplicaLog) -> Option<Vi
             ..Violation::default()
         });
     }
-    let replica = evidence.replicas.iter().find(|r| r.server == server)?;
+    let place = evidence.replicas.iter().position(|r| r.server == server)?;
+    if let Some(message) = forgotten(evidence, place, disk) {
+        return Some(Violation {
+            message,
+            servers: vec![name],
+            ..Violation::default()
+        });
+    }
+    let replica = &evidence.replicas[place];
+    if matches!(replica.source, LogSource::Unreadable { .. }) {
+        // The history does not say what it held; `agreement` does say that.
+        return None;
+    }
     let differs = log
         .values
         .iter()
@@ -75,5 +101,37 @@ fn compare(evidence: &Evidence, server: ServerId, log: &ReplicaLog) -> Option<Vi
         ],
         servers: vec![name],
         ..Violation::default()
+    })
+}
+
+/// What the server reported as durable and its disk does not have.
+fn forgotten(evidence: &Evidence, place: usize, disk: &DiskLog) -> Option<String> {
+    let name = &evidence.replicas[place].name;
+    let mut accepted = 0;
+    let mut promised = Ballot::ZERO;
+    for event in &evidence.servers[place].events {
+        let ballot = match event.what {
+            What::Accepted { ballot, slot } => {
+                accepted = accepted.max(u64::from(slot));
+                ballot
+            }
+            What::Promised(ballot) => ballot,
+            _ => continue,
+        };
+        promised = promised.max(evidence.ballots[ballot as usize]);
+    }
+    if disk.last.0 < accepted {
+        return Some(format!(
+            "{name} reported that slot {accepted} was accepted and durable, and the log on its \
+             disk ends at slot {}",
+            disk.last
+        ));
+    }
+    (disk.promised < promised).then(|| {
+        format!(
+            "{name} reported that ballot {promised} was promised and durable, and the log on its \
+             disk knows none above {}",
+            disk.promised
+        )
     })
 }

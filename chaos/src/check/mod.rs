@@ -30,7 +30,7 @@ mod told_no_majority;
 mod traffic;
 mod unavailable;
 
-pub use disks::disks;
+pub use disks::{DiskLog, disks};
 
 pub(crate) use ack_latency::latencies;
 pub(crate) use context::{Context, percentile};

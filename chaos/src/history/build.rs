@@ -409,6 +409,9 @@ impl Builder {
                 evidence.stray_acks.push(StrayAck { client, seq, ack });
             }
         }
+        if evidence.ending == Ending::CutShort {
+            forget_unfinished_logs(&mut evidence);
+        }
         for replica in &mut evidence.replicas {
             let chosen = replica.chosen as usize;
             if replica.values.len() < chosen {
@@ -417,6 +420,22 @@ impl Builder {
         }
         apply::apply_logs(&mut evidence);
         Some(evidence)
+    }
+}
+
+/// A history that ends among the logs says nothing of what the logs held: neither those that are
+/// missing, nor that of which only the beginning is there.
+fn forget_unfinished_logs(evidence: &mut Evidence) {
+    for replica in &mut evidence.replicas {
+        let read = !matches!(replica.source, LogSource::Unreadable { .. });
+        if read && (replica.values.len() as u64) < replica.chosen {
+            replica.source = LogSource::Unreadable {
+                reason: "the history is cut short in the middle of it".to_string(),
+            };
+            replica.values.clear();
+            replica.disorder.clear();
+            replica.chosen = 0;
+        }
     }
 }
 

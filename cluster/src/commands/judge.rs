@@ -26,14 +26,15 @@ pub fn saved_run(dir: &RunDir, plan: &Plan, disks: bool) -> Result<RunResult, Fa
     })?;
     let mut result = check::judge(&evidence, plan);
     if disks {
-        let logs: Vec<_> = (1..=plan.cluster.servers)
-            .map(ServerId)
-            .filter_map(|server| {
-                let node = dir.nodes().join(server.to_string());
-                node.is_dir().then(|| (server, log_on_disk(&node)))
-            })
-            .collect();
-        if !logs.is_empty() {
+        // Without any node's directory only the history was kept; with some, all must be there.
+        if dir.nodes().is_dir() {
+            let logs: Vec<_> = (1..=plan.cluster.servers)
+                .map(ServerId)
+                .map(|server| {
+                    let node = dir.nodes().join(server.to_string());
+                    (server, log_on_disk(&node))
+                })
+                .collect();
             check::add(&mut result, check::disks(&evidence, &logs), &evidence);
         }
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use paxosctl_chaos::check::DiskLog;
 use paxosctl_chaos::target::{LogSource, Observation, ReplicaLog};
 use paxosctl_node::drive::RealDisk;
-use paxosctl_node::ids::Slot;
+use paxosctl_node::ids::{Ballot, Slot};
 use paxosctl_node::log::Log;
 
 use super::{Incoming, RealTarget, members};
@@ -30,7 +31,7 @@ impl RealTarget {
             let sender = self.sender.clone();
             thread::spawn(move || {
                 let log = if is_down {
-                    from_disk(&dir)
+                    of_dead_server(&dir)
                 } else {
                     Observer::connect(address, cluster, PAGE_WITHIN)
                         .and_then(|mut observer| observer.log())
@@ -48,34 +49,72 @@ impl RealTarget {
     }
 }
 
-/// The chosen prefix of the log in a server's directory, which no process may be writing.
-pub fn from_disk(node_dir: &Path) -> ReplicaLog {
-    let read = || -> Result<ReplicaLog, String> {
-        let dir = node_dir.join("log");
-        let disk = RealDisk::read_only(&dir).map_err(|error| error.to_string())?;
-        let log = Log::read_only(Arc::new(disk)).map_err(|error| error.to_string())?;
-        let mut values = Vec::new();
-        if let Some(log) = log {
-            let chosen = log.history.chosen();
-            while (values.len() as u64) < chosen.0 {
-                let from = Slot(values.len() as u64 + 1);
-                let chunk = log
-                    .history
-                    .read(from, DISK_CHUNK_BYTES)
-                    .map_err(|error| error.to_string())?;
-                if chunk.is_empty() {
-                    return Err(format!("slot {from} of {chosen} is missing"));
-                }
-                values.extend(chunk);
-            }
+/// The log in a server's directory, which no process may be writing; an empty one if there is none.
+pub fn on_disk(node_dir: &Path) -> DiskLog {
+    match read(node_dir) {
+        Ok(log) => log.unwrap_or_else(empty),
+        Err(reason) => DiskLog {
+            log: unreadable(reason),
+            ..empty()
+        },
+    }
+}
+
+/// The chosen log of a server that is down, and that had one when it ran.
+fn of_dead_server(node_dir: &Path) -> ReplicaLog {
+    match read(node_dir) {
+        Ok(Some(log)) => log.log,
+        Ok(None) => unreadable(format!("{} holds no log", node_dir.display())),
+        Err(reason) => unreadable(reason),
+    }
+}
+
+fn read(node_dir: &Path) -> Result<Option<DiskLog>, String> {
+    let dir = node_dir.join("log");
+    if !dir.exists() {
+        return Ok(None);
+    }
+    let disk = RealDisk::read_only(&dir).map_err(|error| error.to_string())?;
+    let log = Log::read_only(Arc::new(disk)).map_err(|error| error.to_string())?;
+    let Some(log) = log else {
+        return Ok(None);
+    };
+    let chosen = log.history.chosen();
+    let mut values = Vec::new();
+    while (values.len() as u64) < chosen.0 {
+        let from = Slot(values.len() as u64 + 1);
+        let chunk = log
+            .history
+            .read(from, DISK_CHUNK_BYTES)
+            .map_err(|error| error.to_string())?;
+        if chunk.is_empty() {
+            return Err(format!("slot {from} of {chosen} is missing"));
         }
-        Ok(ReplicaLog {
-            chosen: Slot(values.len() as u64),
+        values.extend(chunk);
+    }
+    let accepted = log.recovered.accepted.last();
+    Ok(Some(DiskLog {
+        last: accepted.map_or(chosen, |&(slot, _, _)| slot),
+        promised: log.recovered.promised,
+        log: ReplicaLog {
+            chosen,
             source: LogSource::Disk,
             values,
-        })
-    };
-    read().unwrap_or_else(unreadable)
+        },
+    }))
+}
+
+/// The disk of a server that never wrote anything.
+fn empty() -> DiskLog {
+    DiskLog {
+        log: ReplicaLog {
+            source: LogSource::Disk,
+            values: Vec::new(),
+            chosen: Slot(0),
+        },
+        last: Slot(0),
+        promised: Ballot::ZERO,
+    }
 }
 
 fn unreadable(reason: String) -> ReplicaLog {

@@ -6,7 +6,7 @@ mod node;
 mod spec;
 mod start;
 
-pub use logs::from_disk as log_on_disk;
+pub use logs::on_disk as log_on_disk;
 pub use spec::{BALANCER, ClusterSpec, members};
 pub use start::StartError;
 

@@ -124,8 +124,9 @@ mod tests {
         for queue in &queues {
             while queue.enter(1) {}
         }
+        // Each may exceed its share by one message, here of one byte.
         let used = room.used.load(Ordering::Relaxed);
-        assert!(used <= 1000, "{used}");
+        assert!(used <= 1000 + queues.len(), "{used}");
         assert!(room.queue().enter(1));
         for queue in &queues {
             queue.leave(queue.bytes());

@@ -1,10 +1,10 @@
 //! What the verdict makes of the checks and of how the history ends; damage after the run.
 
-use paxosctl_node::ids::{ServerId, Slot};
+use paxosctl_node::ids::{Ballot, ServerId, Slot};
 use paxosctl_node::value::Value;
 
 use crate::check::support::*;
-use crate::check::{add, disks};
+use crate::check::{DiskLog, add, disks, judge};
 use crate::history::{self, Line, Phase};
 use crate::report::{Outcome, Verdict};
 use crate::target::{LogSource, ReplicaLog};
@@ -128,11 +128,59 @@ fn log(values: Vec<Value>) -> ReplicaLog {
     }
 }
 
+fn on_disk(values: Vec<Value>, last: u64, round: u64) -> Vec<(ServerId, DiskLog)> {
+    let disk = DiskLog {
+        log: log(values),
+        last: Slot(last),
+        promised: Ballot::new(round, ServerId(1)),
+    };
+    vec![(ServerId(1), disk)]
+}
+
+#[test]
+fn disks_hold_all_that_was_reported_as_durable() {
+    let story = chat();
+    let evidence = history::read(&story.bytes()[..]).expect("readable");
+    let values = story.logs[0].clone();
+    let short = disks(&evidence, &on_disk(values[..1].to_vec(), 1, 1));
+    assert_eq!(
+        short.violations[0].message,
+        "s1 reported that slot 2 was accepted and durable, and the log on its disk ends at slot 1"
+    );
+    let forgotten = disks(&evidence, &on_disk(values, 2, 0));
+    assert_eq!(
+        forgotten.violations[0].message,
+        "s1 reported that ballot 1.s1 was promised and durable, and the log on its disk knows none \
+         above 0.s1"
+    );
+    let empty = disks(&evidence, &on_disk(Vec::new(), 0, 0));
+    assert_eq!(empty.outcome, Outcome::Violated);
+}
+
+#[test]
+fn a_history_that_ends_before_or_among_its_logs_accuses_nobody() {
+    let story = chat();
+    let mut lines: Vec<String> = String::from_utf8(story.bytes())
+        .expect("text")
+        .lines()
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    while let Some(line) = lines.pop() {
+        if line.contains("\"type\":\"phase\"") {
+            break;
+        }
+        let evidence = history::read(lines.concat().as_bytes()).expect("readable");
+        let result = judge(&evidence, &story.plan);
+        assert_eq!(result.verdict, Verdict::Inconclusive, "cut after {line}");
+        assert_eq!(result.exit_code, 4);
+    }
+}
+
 #[test]
 fn disks_are_compared_with_the_history() {
     let story = chat();
     let evidence = history::read(&story.bytes()[..]).expect("readable");
-    let s1 = |values| vec![(ServerId(1), log(values))];
+    let s1 = |values| on_disk(values, 2, 1);
 
     let whole = disks(&evidence, &s1(story.logs[0].clone()));
     assert_eq!(whole.outcome, Outcome::Holds);
@@ -158,6 +206,11 @@ fn disks_are_compared_with_the_history() {
     let unreadable = ReplicaLog {
         source: LogSource::Unreadable { reason },
         ..log(Vec::new())
+    };
+    let unreadable = DiskLog {
+        log: unreadable,
+        last: Slot(0),
+        promised: Ballot::ZERO,
     };
     let check = disks(&evidence, &[(ServerId(1), unreadable)]);
     assert_eq!(
