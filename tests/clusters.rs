@@ -283,6 +283,8 @@ fn a_node_of_a_detached_cluster_is_restarted_dead_or_alive() {
         row[2].parse().unwrap_or(0)
     };
     kill(Pid::from_raw(pid_of("s1")), Signal::SIGKILL).expect("killed");
+    // The signal is sent; the process takes a moment to end.
+    wait_until("s1 is down", || (pid_of("s1") == 0).then_some(()));
     let restarted = place.run(&["restart", "s1"]);
     restarted.expect_code(0);
     assert!(

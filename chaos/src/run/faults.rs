@@ -113,24 +113,14 @@ impl Run<'_> {
         let cause = self.cause(firing, Step::Heal);
         match &self.plan.faults[firing.fault].verb {
             Verb::Kill(_) | Verb::Stop(_) => {
-                let (free, held) = release(&mut self.faults.down_by, firing);
-                if free.is_empty() {
-                    let action = Action::Start { nodes: Vec::new() };
-                    self.record_held(&cause, held, action, "another fault holds it down");
-                } else {
-                    let nodes = free.clone();
-                    self.act(&cause, free, Action::Start { nodes });
-                }
+                let released = release(&mut self.faults.down_by, firing);
+                let action = |nodes| Action::Start { nodes };
+                self.bring_back(&cause, released, action, "another fault holds it down");
             }
             Verb::Pause(_) => {
-                let (free, held) = release(&mut self.faults.paused_by, firing);
-                if free.is_empty() {
-                    let action = Action::Resume { nodes: Vec::new() };
-                    self.record_held(&cause, held, action, "another fault holds it paused");
-                } else {
-                    let nodes = free.clone();
-                    self.act(&cause, free, Action::Resume { nodes });
-                }
+                let released = release(&mut self.faults.paused_by, firing);
+                let action = |nodes| Action::Resume { nodes };
+                self.bring_back(&cause, released, action, "another fault holds it paused");
             }
             Verb::Delay { .. } | Verb::Drop { .. } | Verb::Partition(_) => {
                 let healed = self.faults.links.remove(&firing).unwrap_or_default();
@@ -265,6 +255,21 @@ impl Run<'_> {
             changes,
             error,
         });
+    }
+
+    /// Heals the nodes that nobody holds any more. If there is none, says why nothing is done.
+    fn bring_back(
+        &mut self,
+        cause: &Cause,
+        (free, held): (Vec<String>, Vec<String>),
+        action: impl Fn(Vec<String>) -> Action,
+        why_not: &str,
+    ) {
+        if free.is_empty() {
+            self.record_held(cause, held, action(Vec::new()), why_not);
+        } else {
+            self.act(cause, free.clone(), action(free));
+        }
     }
 
     /// A heal that has nothing to do, and why.

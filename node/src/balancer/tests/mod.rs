@@ -42,6 +42,14 @@ fn healthy(id: u16, clients: &[u64]) -> ServerReport {
     }
 }
 
+/// The same of one that has heard that the cluster was open before.
+fn opened(id: u16) -> ServerReport {
+    ServerReport {
+        opened: true,
+        ..healthy(id, &[])
+    }
+}
+
 fn empty() -> Effects {
     Effects::default()
 }

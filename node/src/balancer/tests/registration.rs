@@ -68,11 +68,6 @@ fn a_complete_new_cluster_opens_only_when_a_server_knows_a_leader() {
 #[test]
 fn a_balancer_started_again_opens_as_soon_as_a_majority_is_live() {
     let mut balancer = balancer(5);
-    let opened = |id| {
-        let mut report = healthy(id, &[]);
-        report.opened = true;
-        report
-    };
     balancer.report(ms(0), ConnId(1), opened(1));
     assert_eq!(
         balancer.report(ms(1), ConnId(4), opened(4)),
@@ -93,11 +88,6 @@ fn a_balancer_started_again_opens_as_soon_as_a_majority_is_live() {
 #[test]
 fn a_lost_server_does_not_help_a_restarted_balancer_to_open() {
     let mut balancer = balancer(3);
-    let opened = |id| {
-        let mut report = healthy(id, &[]);
-        report.opened = true;
-        report
-    };
     balancer.report(ms(0), ConnId(1), opened(1));
     assert_eq!(
         balancer.report(ms(800), ConnId(2), opened(2)),
