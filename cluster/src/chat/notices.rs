@@ -9,8 +9,8 @@ use super::render::Shown;
 
 /// A server is usually found again within this: then one line tells of the move.
 const LOST_GRACE: Duration = Duration::from_millis(1500);
-/// An election takes less.
-const MAJORITY_GRACE: Duration = Duration::from_secs(2);
+/// A server says so only when an election would be over; this spares the rest.
+const MAJORITY_GRACE: Duration = Duration::from_millis(500);
 /// Servers that start together register within this.
 const READY_GRACE: Duration = Duration::from_millis(500);
 /// The balancer answers sooner, if it is there.
@@ -287,9 +287,9 @@ mod tests {
     fn a_short_election_is_not_told() {
         let mut notices = connected();
         assert_eq!(notices.majority(ms(0), false), None);
-        assert_eq!(notices.tick(ms(1999)), []);
+        assert_eq!(notices.tick(ms(499)), []);
         assert!(!notices.has_majority());
-        assert_eq!(notices.majority(ms(1999), true), None);
+        assert_eq!(notices.majority(ms(499), true), None);
         assert!(notices.has_majority());
         assert_eq!(notices.next_tick(), None);
     }
@@ -298,7 +298,7 @@ mod tests {
     fn the_loss_of_the_majority_and_its_return_are_told_once() {
         let mut notices = connected();
         notices.majority(ms(0), false);
-        assert_eq!(notices.tick(ms(2000)), [Shown::Warning(NO_MAJORITY.into())]);
+        assert_eq!(notices.tick(ms(500)), [Shown::Warning(NO_MAJORITY.into())]);
         // The session goes from server to server meanwhile.
         notices.rerouting(ms(2500), Some(S1), "no majority".into());
         assert_eq!(notices.joined(S3), None);

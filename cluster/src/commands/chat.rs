@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use paxosctl_node::ids::ServerId;
 
+use nix::unistd::{User, getuid};
+
 use crate::chat::{self, ChatError, ChatOptions};
 use crate::cli::ChatArgs;
 use crate::exit::{Failure, Outcome};
@@ -34,6 +36,7 @@ impl ChatRequest {
             None => std::env::var("USER")
                 .ok()
                 .filter(|user| !user.is_empty())
+                .or_else(|| Some(User::from_uid(getuid()).ok()??.name))
                 .ok_or_else(|| {
                     Failure::Usage("under which name? `paxosctl chat --name NAME`".into())
                 })?,
