@@ -352,7 +352,10 @@ impl View {
 
     /// One line a server; a name that several sessions bear is counted.
     fn present(&self, who: Vec<(ServerId, ClientInfo)>) -> Vec<String> {
-        if who.is_empty() {
+        // The balancer knows it from the servers' reports, which come every so often.
+        let listed = who.iter().any(|(_, info)| info.client == self.me);
+        let own = self.notices.server().filter(|_| !listed);
+        if who.is_empty() && own.is_none() {
             return vec!["nobody is connected".into()];
         }
         let mut servers: BTreeMap<ServerId, BTreeMap<String, (usize, bool)>> = BTreeMap::new();
@@ -383,6 +386,7 @@ impl View {
                 }
                 format!("{server}: {}", written.join(", "))
             })
+            .chain(own.map(|server| format!("{server}: you, just arrived")))
             .collect()
     }
 }

@@ -201,7 +201,7 @@ fn who_is_grouped_by_server() {
     view.typed(ms(3), Line::Who);
     assert_eq!(
         view.news(ms(4), News::Who(vec![])),
-        answer(&["nobody is connected"])
+        answer(&["s2: you, just arrived"])
     );
     view.typed(ms(5), Line::Who);
     let crowd = (1..=25).map(|number| client(1, number + 50, &format!("c{number:02}")));
@@ -209,7 +209,7 @@ fn who_is_grouped_by_server() {
     let line = format!("s1: {}, 5 more", names.join(", "));
     assert_eq!(
         view.news(ms(6), News::Who(crowd.collect())),
-        answer(&[&line])
+        answer(&[&line, "s2: you, just arrived"])
     );
 }
 
