@@ -8,9 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::converse::{Talk, Terms, converse};
 use super::door::{Door, Owner};
 use super::gate::Gate;
-use super::net::{self, Connection, Outbox, Reading};
+use super::net::{Connection, Outbox};
 use super::reporter::Reporter;
 use super::room::Room;
 use super::{BalancerConfig, NodeError, links, process};
@@ -34,18 +35,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 /// The longest sleep.
 const IDLE: Duration = Duration::from_secs(3600);
 
-enum Input {
-    Open {
-        conn: ConnId,
-        outbox: Outbox<BalancerAnswer>,
-    },
-    Message {
-        conn: ConnId,
-        message: BalancerMessage,
-    },
-    Closed {
-        conn: ConnId,
-    },
+struct Input {
+    conn: ConnId,
+    talk: Talk<BalancerAnswer, BalancerMessage>,
 }
 
 #[derive(Clone)]
@@ -113,19 +105,19 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
                 links::reload(&gate, &config.dir, reporter);
                 continue;
             }
-            Some(input) = arriving.recv() => {
+            Some(Input { conn, talk }) = arriving.recv() => {
                 let now = started.elapsed();
-                match input {
-                    Input::Open { conn, outbox } => {
+                match talk {
+                    Talk::Open(outbox) => {
                         connections.insert(conn, outbox);
                         continue;
                     }
-                    Input::Message { conn, message } if connections.contains_key(&conn) => {
+                    Talk::Message(message) if connections.contains_key(&conn) => {
                         take(&mut balancer, now, conn, message)
                     }
                     // It was delayed, and came after the end of its connection.
-                    Input::Message { .. } => continue,
-                    Input::Closed { conn } => {
+                    Talk::Message(_) => continue,
+                    Talk::Closed => {
                         connections.remove(&conn);
                         balancer.closed(now, conn)
                     }
@@ -156,28 +148,16 @@ fn take(balancer: &mut Balancer, now: Duration, conn: ConnId, message: BalancerM
     }
 }
 
-async fn serve_connection(shared: Shared, mut connection: Connection, hello: Hello, conn: ConnId) {
-    let (outbox, mut queue) = Outbox::new(&hello.node, &shared.gate, &shared.room);
-    let answers = outbox.queued();
-    let open = Input::Open { conn, outbox };
-    if shared.inputs.send(open).await.is_err() {
-        return;
-    }
-    let read = net::read_all(
-        &mut connection.reader,
-        Reading {
-            limit_bytes: frame::CLIENT_LIMIT_BYTES,
-            from: &hello.node,
-            gate: &shared.gate,
-            answers: Some(answers),
-            idle_limit: Some(IDLE_LIMIT),
-        },
-        &shared.inputs,
-        |message| Input::Message { conn, message },
-    );
-    tokio::select! {
-        _ = net::write_all(&mut queue, &mut connection.writer) => {}
-        end = read => shared.door.note_end(&hello.node, &end),
-    }
-    drop(shared.inputs.send(Input::Closed { conn }).await);
+async fn serve_connection(shared: Shared, connection: Connection, hello: Hello, conn: ConnId) {
+    let terms = Terms {
+        gate: &shared.gate,
+        door: &shared.door,
+        room: &shared.room,
+        limit_bytes: frame::CLIENT_LIMIT_BYTES,
+        idle_limit: IDLE_LIMIT,
+    };
+    converse(connection, &hello.node, terms, &shared.inputs, |talk| {
+        Input { conn, talk }
+    })
+    .await;
 }

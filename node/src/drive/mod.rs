@@ -3,6 +3,7 @@
 mod balancer;
 mod client;
 mod config;
+mod converse;
 mod disk;
 mod door;
 mod error;

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::converse::{Talk, Terms, converse};
 use super::disk::{self, Write, Written};
 use super::door::{Door, Owner};
 use super::gate::Gate;
@@ -53,16 +54,9 @@ enum Input {
         incarnation: u64,
         message: PeerMessage,
     },
-    ClientOpen {
-        conn: ConnId,
-        outbox: Outbox<ServerMessage>,
-    },
     Client {
         conn: ConnId,
-        message: ClientMessage,
-    },
-    ClientClosed {
-        conn: ConnId,
+        talk: Talk<ServerMessage, ClientMessage>,
     },
     Balancer(BalancerAnswer),
     /// What is sent to the peer may arrive from now on.
@@ -295,18 +289,20 @@ impl World {
                 incarnation,
                 message,
             } => server.peer(now, from, incarnation, message),
-            Input::ClientOpen { conn, outbox } => {
-                self.clients.insert(conn, outbox);
-            }
-            // What was delayed may come after the end of its connection.
-            Input::Client { conn, message } if self.clients.contains_key(&conn) => {
-                server.client(now, conn, message)?;
-            }
-            Input::Client { .. } => {}
-            Input::ClientClosed { conn } => {
-                self.clients.remove(&conn);
-                server.closed(conn);
-            }
+            Input::Client { conn, talk } => match talk {
+                Talk::Open(outbox) => {
+                    self.clients.insert(conn, outbox);
+                }
+                // What was delayed may come after the end of its connection.
+                Talk::Message(message) if self.clients.contains_key(&conn) => {
+                    server.client(now, conn, message)?;
+                }
+                Talk::Message(_) => {}
+                Talk::Closed => {
+                    self.clients.remove(&conn);
+                    server.closed(conn);
+                }
+            },
             Input::Balancer(answer) => {
                 self.registration.note(now, &answer, self.reporter)?;
                 server.balancer(&answer);
@@ -385,32 +381,16 @@ async fn serve_peer(shared: Shared, mut connection: Connection, from: ServerId, 
     shared.door.note_end(&name, &end);
 }
 
-async fn serve_client(shared: Shared, mut connection: Connection, name: String, conn: ConnId) {
-    let (outbox, mut queue) = Outbox::new(&name, &shared.gate, &shared.client_room);
-    let answers = outbox.queued();
-    if shared
-        .inputs
-        .send(Input::ClientOpen { conn, outbox })
-        .await
-        .is_err()
-    {
-        return;
-    }
-    let read = net::read_all(
-        &mut connection.reader,
-        Reading {
-            limit_bytes: frame::REQUEST_LIMIT_BYTES,
-            from: &name,
-            gate: &shared.gate,
-            answers: Some(answers),
-            idle_limit: Some(CLIENT_IDLE_LIMIT),
-        },
-        &shared.inputs,
-        |message| Input::Client { conn, message },
-    );
-    tokio::select! {
-        _ = net::write_all(&mut queue, &mut connection.writer) => {}
-        end = read => shared.door.note_end(&name, &end),
-    }
-    drop(shared.inputs.send(Input::ClientClosed { conn }).await);
+async fn serve_client(shared: Shared, connection: Connection, name: String, conn: ConnId) {
+    let terms = Terms {
+        gate: &shared.gate,
+        door: &shared.door,
+        room: &shared.client_room,
+        limit_bytes: frame::REQUEST_LIMIT_BYTES,
+        idle_limit: CLIENT_IDLE_LIMIT,
+    };
+    converse(connection, &name, terms, &shared.inputs, |talk| {
+        Input::Client { conn, talk }
+    })
+    .await;
 }
