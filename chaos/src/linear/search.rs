@@ -1,0 +1,567 @@
+//! The search for a linearization of one key's operations.
+//!
+//! Just-in-time linearization (Lowe, "Testing for linearizability", 2017) with memoisation and
+//! undo (Wing and Gong 1993; Lowe; Porcupine): the calls and returns are walked in their order, and
+//! nothing is linearized before a return demands it. At the return of an operation that has not
+//! been, some open operations are linearized, and last of all that one; then the walk goes on. That
+//! loses nothing: in any linearization, an operation can be put off until just before the next
+//! operation whose return demands it, with all that stands between in its order. Every
+//! configuration is visited once ([`super::cache`]); a dead end is undone step by step.
+//!
+//! What is left out of the search, and why nothing is lost:
+//!
+//! - *Alike operations.* Of open ones with equal [`Model::Op`] only the one that returns first is
+//!   tried (an unknown one never returns; among those the first called). Whatever linearizes
+//!   another one of them now and this one later may exchange the two: both are open now, and what
+//!   returns first is wanted first.
+//! - *Unknown operations without effect.* One that leaves the state as it is, or could not have
+//!   been answered, is not linearized: never linearizing it is as good.
+//! - *Unknown operations without a witness.* After an unknown operation took the state from `q` to
+//!   `r`, an operation that comes out the same from `q` is not tried: either it overwrites the
+//!   effect, and leaving the unknown one out is as good; or it does not change the state, and is
+//!   tried before the unknown one, from `q`.
+//! - *Looking ahead.* The next return whose answer depends on the state says what the state must
+//!   become. If the state cannot become that any more without an overwriting operation, and none is
+//!   open or called until then, there is no way on.
+//!
+//! The search does not recurse, so its depth is bounded by memory alone, and that is counted.
+
+use std::collections::HashMap;
+
+use super::cache::{Cache, Visit};
+use super::model::{Model, State};
+
+/// One operation of the key under search. Times are places in the order of all calls and returns.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<Op> {
+    pub op: Op,
+    pub called: u64,
+    /// `None`: unknown.
+    pub returned: Option<u64>,
+}
+
+/// What a search may use.
+pub struct Limits<'a> {
+    /// Of operations tried.
+    pub steps: u64,
+    pub bytes: usize,
+    /// Asked now and then; when it says yes, the search ends.
+    pub give_up: &'a dyn Fn() -> bool,
+}
+
+/// Which limit ended a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhausted {
+    Steps,
+    Memory,
+    GivenUp,
+}
+
+/// What a search found. Operations are places in the entries.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    Linearizable,
+    /// The history is linearizable up to the return of `stuck`, in the order `prefix`, and at that
+    /// return in no order.
+    Not {
+        prefix: Vec<u32>,
+        stuck: u32,
+    },
+    /// `reached`: the operation whose return is the farthest that was demanded.
+    Unknown {
+        why: Exhausted,
+        reached: Option<u32>,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Call(u32),
+    Return(u32),
+}
+
+/// What of an operation never changes.
+#[derive(Debug, Clone, Copy)]
+struct Fixed {
+    called: u32,
+    /// In events; `u32::MAX` if unknown.
+    returned: u32,
+    /// Its bit among the open operations, or among the unknown ones.
+    bit: u32,
+    /// The unknown operation alike that was called before it.
+    alike_before: u32,
+    overwrites: bool,
+}
+
+/// A linearized operation, and how to go back to before.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    place: u32,
+    state: State,
+    operation: u32,
+    /// Where the choice goes on.
+    next: Choice,
+}
+
+/// What is tried next at a place.
+#[derive(Debug, Clone, Copy)]
+enum Choice {
+    /// The operation whose return demands it.
+    Demanded,
+    /// This one of the open operations, or none.
+    Open(u32),
+    /// This one of the unknown operations, or none.
+    Unknown(u32),
+}
+
+const NONE: u32 = u32::MAX;
+
+/// How many steps pass between two questions whether to give up.
+const ASK_EVERY: u64 = 1024;
+
+struct Search<'a, M: Model> {
+    model: &'a mut M,
+    entries: &'a [Entry<M::Op>],
+    events: Vec<Event>,
+    fixed: Vec<Fixed>,
+    /// For each event, the next return at or after it whose answer depends on the state.
+    observer: Vec<u32>,
+    /// For each event, how many overwriting operations were called before it.
+    overwriting_calls: Vec<u32>,
+    linearized: Vec<bool>,
+    open_bits: Vec<u64>,
+    unknown_bits: Vec<u64>,
+    /// How many overwriting operations are called, not returned and not linearized.
+    overwriting_open: u32,
+    open: Chain,
+    unknown: Chain,
+    steps: Vec<Step>,
+    /// The longest prefix that led to a dead end, and how much of `steps` it shares.
+    farthest: u32,
+    best: Vec<(u32, u32)>,
+    shared: usize,
+}
+
+/// Searches for a linearization of `entries`, which are in the order of their calls.
+pub fn search<M: Model>(model: &mut M, entries: &[Entry<M::Op>], limits: &Limits) -> Found {
+    let mut search = Search::new(model, entries);
+    let overhead = search.bytes();
+    if overhead > limits.bytes {
+        return Found::Unknown {
+            why: Exhausted::Memory,
+            reached: None,
+        };
+    }
+    search.run(limits, overhead)
+}
+
+impl<'a, M: Model> Search<'a, M> {
+    fn new(model: &'a mut M, entries: &'a [Entry<M::Op>]) -> Search<'a, M> {
+        let mut order: Vec<(u64, Event)> = Vec::with_capacity(entries.len() * 2);
+        for (operation, entry) in (0..).zip(entries) {
+            order.push((entry.called, Event::Call(operation)));
+            if let Some(returned) = entry.returned {
+                order.push((returned, Event::Return(operation)));
+            }
+        }
+        order.sort_by_key(|&(time, _)| time);
+        let events: Vec<Event> = order.into_iter().map(|(_, event)| event).collect();
+        let mut fixed: Vec<Fixed> = entries
+            .iter()
+            .map(|entry| Fixed {
+                called: 0,
+                returned: NONE,
+                bit: 0,
+                alike_before: NONE,
+                overwrites: model.overwrites(entry.op),
+            })
+            .collect();
+        let (mut free, mut open_bits) = (Vec::new(), 0);
+        let mut unknown_bits = 0;
+        let mut last_alike: HashMap<M::Op, u32> = HashMap::new();
+        let mut overwriting_calls = Vec::with_capacity(events.len() + 1);
+        let mut overwriting = 0;
+        for (place, event) in (0..).zip(&events) {
+            overwriting_calls.push(overwriting);
+            match *event {
+                Event::Call(operation) => {
+                    let this = &mut fixed[operation as usize];
+                    this.called = place;
+                    overwriting += u32::from(this.overwrites);
+                    if entries[operation as usize].returned.is_some() {
+                        this.bit = free.pop().unwrap_or(open_bits);
+                        open_bits = open_bits.max(this.bit + 1);
+                    } else {
+                        this.bit = unknown_bits;
+                        unknown_bits += 1;
+                        let before = last_alike.insert(entries[operation as usize].op, operation);
+                        this.alike_before = before.unwrap_or(NONE);
+                    }
+                }
+                Event::Return(operation) => {
+                    let this = &mut fixed[operation as usize];
+                    this.returned = place;
+                    free.push(this.bit);
+                }
+            }
+        }
+        let mut observer = vec![NONE; events.len()];
+        let mut next = NONE;
+        for (place, event) in events.iter().enumerate().rev() {
+            if let Event::Return(operation) = *event
+                && model.observes(entries[operation as usize].op)
+            {
+                next = operation;
+            }
+            observer[place] = next;
+        }
+        Search {
+            model,
+            entries,
+            events,
+            fixed,
+            observer,
+            overwriting_calls,
+            linearized: vec![false; entries.len()],
+            open_bits: vec![0; open_bits.div_ceil(64) as usize],
+            unknown_bits: vec![0; u32::div_ceil(unknown_bits, 64) as usize],
+            overwriting_open: 0,
+            open: Chain::new(entries.len()),
+            unknown: Chain::new(entries.len()),
+            steps: Vec::new(),
+            farthest: NONE,
+            best: Vec::new(),
+            shared: 0,
+        }
+    }
+
+    /// What is held for each operation whatever the search does: the most that `steps` and `best`
+    /// can take too.
+    fn bytes(&self) -> usize {
+        let each_event = size_of::<Event>() + 2 * size_of::<u32>();
+        let each_operation = size_of::<Fixed>() + 5 * size_of::<u32>() + 1;
+        let step = 2 * size_of::<Step>() + 2 * size_of::<u32>();
+        self.events.len() * each_event + self.entries.len() * (each_operation + step)
+    }
+
+    fn run(&mut self, limits: &Limits, overhead: usize) -> Found {
+        let mut cache = Cache::new(self.open_bits.len(), limits.bytes);
+        let mut tried = 0u64;
+        let mut state = self.model.initial();
+        let mut place = 0;
+        loop {
+            place = self.walk(place);
+            let Some(&event) = self.events.get(place as usize) else {
+                return Found::Linearizable;
+            };
+            let (Event::Return(mut demanded) | Event::Call(mut demanded)) = event;
+            let mut next = Choice::Unknown(NONE);
+            if self.has_way_on(place, state) {
+                let elsewhere = overhead + self.model.bytes();
+                match cache.visit(place, state, &self.open_bits, &self.unknown_bits, elsewhere) {
+                    Visit::First => next = Choice::Demanded,
+                    Visit::Again => {}
+                    Visit::Full => return self.unknown(Exhausted::Memory, place),
+                }
+            }
+            loop {
+                tried += 1;
+                if tried > limits.steps {
+                    return self.unknown(Exhausted::Steps, place);
+                }
+                if tried.is_multiple_of(ASK_EVERY) && (limits.give_up)() {
+                    return self.unknown(Exhausted::GivenUp, place);
+                }
+                if let Some((operation, after, then)) = self.choose(place, state, demanded, next) {
+                    self.steps.push(Step {
+                        place,
+                        state,
+                        operation,
+                        next: then,
+                    });
+                    self.linearize(operation, true);
+                    state = after;
+                    break;
+                }
+                self.note_dead_end(place);
+                let Some(step) = self.steps.pop() else {
+                    return self.not_linearizable();
+                };
+                self.shared = self.shared.min(self.steps.len());
+                self.walk_back(place, step.place);
+                self.linearize(step.operation, false);
+                (place, state, next) = (step.place, step.state, step.next);
+                if let Event::Return(operation) = self.events[place as usize] {
+                    demanded = operation;
+                }
+            }
+        }
+    }
+
+    /// The next operation to linearize in `state`, the state after it, and where the choice goes on
+    /// after that.
+    fn choose(
+        &mut self,
+        place: u32,
+        state: State,
+        demanded: u32,
+        mut next: Choice,
+    ) -> Option<(u32, State, Choice)> {
+        let before_unknown = self
+            .steps
+            .last()
+            .filter(|step| step.place == place)
+            .filter(|step| self.entries[step.operation as usize].returned.is_none())
+            .map(|step| step.state);
+        loop {
+            let operation = match next {
+                Choice::Demanded => {
+                    next = Choice::Open(self.open.first());
+                    demanded
+                }
+                Choice::Open(NONE) => {
+                    next = Choice::Unknown(self.unknown.first());
+                    continue;
+                }
+                Choice::Open(operation) => {
+                    next = Choice::Open(self.open.after(operation));
+                    if operation == demanded {
+                        continue;
+                    }
+                    operation
+                }
+                Choice::Unknown(NONE) => return None,
+                Choice::Unknown(operation) => {
+                    next = Choice::Unknown(self.unknown.after(operation));
+                    operation
+                }
+            };
+            if self.linearized[operation as usize] {
+                continue;
+            }
+            let entry = &self.entries[operation as usize];
+            let (op, unknown) = (entry.op, entry.returned.is_none());
+            let Some(after) = self.model.step(state, op) else {
+                continue;
+            };
+            if unknown && after == state {
+                continue;
+            }
+            if let Some(before) = before_unknown
+                && let Some(instead) = self.model.step(before, op)
+                && (instead == after || (instead == before && after == state))
+            {
+                continue;
+            }
+            if self.is_first_of_alike(operation) {
+                return Some((operation, after, next));
+            }
+        }
+    }
+
+    fn is_first_of_alike(&self, operation: u32) -> bool {
+        let fixed = &self.fixed[operation as usize];
+        if fixed.alike_before != NONE && !self.linearized[fixed.alike_before as usize] {
+            return false;
+        }
+        let op = self.entries[operation as usize].op;
+        let mut other = self.open.first();
+        while other != NONE {
+            if self.fixed[other as usize].returned < fixed.returned
+                && !self.linearized[other as usize]
+                && self.entries[other as usize].op == op
+            {
+                return false;
+            }
+            other = self.open.after(other);
+        }
+        true
+    }
+
+    /// Looks ahead; see the module.
+    fn has_way_on(&self, place: u32, state: State) -> bool {
+        let observer = self.observer[place as usize];
+        if observer == NONE || self.linearized[observer as usize] || self.overwriting_open > 0 {
+            return true;
+        }
+        let returned = self.fixed[observer as usize].returned as usize;
+        let calls = &self.overwriting_calls;
+        calls[returned] > calls[place as usize]
+            || self
+                .model
+                .leads_to(state, self.entries[observer as usize].op)
+    }
+
+    /// Goes on to the next return of an operation that is not linearized, or to the end.
+    fn walk(&mut self, mut place: u32) -> u32 {
+        while let Some(&event) = self.events.get(place as usize) {
+            match event {
+                Event::Call(operation) => {
+                    self.chain_of(operation).append(operation);
+                    if self.fixed[operation as usize].overwrites {
+                        self.overwriting_open += 1;
+                    }
+                }
+                Event::Return(operation) => {
+                    if !self.linearized[operation as usize] {
+                        break;
+                    }
+                    self.open.remove(operation);
+                    self.mark(operation, false);
+                }
+            }
+            place += 1;
+        }
+        place
+    }
+
+    /// Undoes a walk, and everything that it did.
+    fn walk_back(&mut self, from: u32, to: u32) {
+        for place in (to..from).rev() {
+            match self.events[place as usize] {
+                Event::Call(operation) => {
+                    self.chain_of(operation).remove(operation);
+                    if self.fixed[operation as usize].overwrites {
+                        self.overwriting_open -= 1;
+                    }
+                }
+                Event::Return(operation) => {
+                    self.open.put_back(operation);
+                    self.mark(operation, true);
+                }
+            }
+        }
+    }
+
+    fn linearize(&mut self, operation: u32, on: bool) {
+        self.linearized[operation as usize] = on;
+        self.mark(operation, on);
+        if self.fixed[operation as usize].overwrites {
+            if on {
+                self.overwriting_open -= 1;
+            } else {
+                self.overwriting_open += 1;
+            }
+        }
+    }
+
+    fn mark(&mut self, operation: u32, on: bool) {
+        let bit = self.fixed[operation as usize].bit;
+        let bits = if self.is_unknown(operation) {
+            &mut self.unknown_bits
+        } else {
+            &mut self.open_bits
+        };
+        let (word, mask) = (&mut bits[bit as usize / 64], 1 << (bit % 64));
+        if on {
+            *word |= mask;
+        } else {
+            *word &= !mask;
+        }
+    }
+
+    fn is_unknown(&self, operation: u32) -> bool {
+        self.entries[operation as usize].returned.is_none()
+    }
+
+    fn chain_of(&mut self, operation: u32) -> &mut Chain {
+        if self.is_unknown(operation) {
+            &mut self.unknown
+        } else {
+            &mut self.open
+        }
+    }
+
+    /// Keeps the way that led farthest. Only what differs from the one kept is copied, so all
+    /// copies together cost no more than the steps did.
+    fn note_dead_end(&mut self, place: u32) {
+        if self.farthest != NONE && place <= self.farthest {
+            return;
+        }
+        self.farthest = place;
+        self.best.truncate(self.shared);
+        let new = &self.steps[self.shared..];
+        self.best
+            .extend(new.iter().map(|step| (step.operation, step.place)));
+        self.shared = self.steps.len();
+    }
+
+    fn not_linearizable(&mut self) -> Found {
+        let farthest = self.farthest;
+        let (Event::Return(stuck) | Event::Call(stuck)) = self.events[farthest as usize];
+        // What was linearized at the last place only tried to get past it.
+        let before = self.best.iter().filter(|&&(_, place)| place < farthest);
+        Found::Not {
+            prefix: before.map(|&(operation, _)| operation).collect(),
+            stuck,
+        }
+    }
+
+    fn unknown(&self, why: Exhausted, place: u32) -> Found {
+        let farthest = match self.farthest {
+            NONE => place,
+            farthest => farthest.max(place),
+        };
+        let reached = self.events.get(farthest as usize).map(|event| match event {
+            Event::Call(operation) | Event::Return(operation) => *operation,
+        });
+        Found::Unknown { why, reached }
+    }
+}
+
+/// Operations in a list from which any can be taken out and put back where it was, as long as that
+/// is done in reverse order (Knuth's dancing links).
+struct Chain {
+    /// The last place is the head.
+    next: Vec<u32>,
+    previous: Vec<u32>,
+}
+
+impl Chain {
+    fn new(operations: usize) -> Chain {
+        let head = operations as u32;
+        Chain {
+            next: vec![head; operations + 1],
+            previous: vec![head; operations + 1],
+        }
+    }
+
+    fn head(&self) -> u32 {
+        self.next.len() as u32 - 1
+    }
+
+    fn first(&self) -> u32 {
+        self.after(self.head())
+    }
+
+    fn after(&self, operation: u32) -> u32 {
+        let next = self.next[operation as usize];
+        if next == self.head() { NONE } else { next }
+    }
+
+    fn append(&mut self, operation: u32) {
+        let head = self.head();
+        let last = self.previous[head as usize];
+        self.next[operation as usize] = head;
+        self.previous[operation as usize] = last;
+        self.put_back(operation);
+    }
+
+    fn remove(&mut self, operation: u32) {
+        let (next, previous) = (
+            self.next[operation as usize],
+            self.previous[operation as usize],
+        );
+        self.next[previous as usize] = next;
+        self.previous[next as usize] = previous;
+    }
+
+    fn put_back(&mut self, operation: u32) {
+        let (next, previous) = (
+            self.next[operation as usize],
+            self.previous[operation as usize],
+        );
+        self.next[previous as usize] = operation;
+        self.previous[next as usize] = operation;
+    }
+}
