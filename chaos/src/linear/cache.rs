@@ -48,11 +48,6 @@ impl Cache {
         }
     }
 
-    /// The memory taken, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Notes a visit. `elsewhere`: the bytes that others take of the same limit.
     pub fn visit(
         &mut self,
@@ -192,7 +187,7 @@ mod tests {
         });
         let full = full.expect("the limit was met");
         assert_eq!(first, full);
-        assert!(cache.bytes() <= limit && cache.bytes() > limit / 2);
+        assert!(cache.bytes <= limit && cache.bytes > limit / 2);
         for place in 0..full {
             let visit = cache.visit(place, State(place), &[1, u64::from(place)], &[5], 0);
             assert_eq!(visit, Visit::Again);

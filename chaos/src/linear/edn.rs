@@ -40,11 +40,6 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// The line on which the reader stands.
-    pub fn line(&self) -> u64 {
-        self.line
-    }
-
     /// The next form and the line on which it begins; `None` at the end. One vector or list around
     /// everything is looked through, as some tools save a history as one value.
     pub fn next_form(&mut self) -> Result<Option<(u64, Value)>, EdnError> {

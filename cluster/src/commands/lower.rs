@@ -6,8 +6,8 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, RestartRequest,
-    RunRequest, UpRequest,
+    ChatRequest, CheckRequest, DownRequest, ExportRequest, HistoryRequest, LogsRequest,
+    NodeRequest, PsRequest, RestartRequest, RunRequest, UpRequest,
 };
 use crate::cli::{Cli, LogTyped, Typed};
 use crate::exit::Failure;
@@ -18,6 +18,8 @@ use crate::state::{Clusters, home};
 pub enum Command {
     Run(RunRequest),
     Check(CheckRequest),
+    CheckHistory(HistoryRequest),
+    Export(ExportRequest),
     Up(Box<UpRequest>),
     Down(DownRequest),
     Restart(RestartRequest),
@@ -38,7 +40,11 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
     let clusters = Clusters::new(&home());
     Ok(match typed.command {
         Typed::Run(run) => Command::Run(RunRequest::new(run, clusters)?),
-        Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
+        Typed::Check(check) => match check.model {
+            Some(model) => Command::CheckHistory(HistoryRequest::new(check, model)?),
+            None => Command::Check(CheckRequest::new(check)?),
+        },
+        Typed::Export(export) => Command::Export(ExportRequest::new(export)?),
         Typed::Up(up) => Command::Up(Box::new(UpRequest::new(up, clusters)?)),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
         Typed::Restart(restart) => Command::Restart(RestartRequest::new(restart, clusters)),

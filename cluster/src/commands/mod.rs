@@ -2,8 +2,10 @@
 
 mod chat;
 mod check;
+mod check_history;
 mod completions;
 mod down;
+mod export;
 mod judge;
 mod log_dump;
 mod logs;
@@ -20,7 +22,9 @@ mod words;
 
 pub use chat::ChatRequest;
 pub use check::CheckRequest;
+pub use check_history::HistoryRequest;
 pub use down::DownRequest;
+pub use export::ExportRequest;
 pub use logs::LogsRequest;
 pub use lower::{Command, lower};
 pub use node::NodeRequest;
@@ -39,6 +43,8 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(request) => run::run(&request),
         Command::Check(request) => check::check(&request),
+        Command::CheckHistory(request) => check_history::check_history(&request),
+        Command::Export(request) => export::export(&request),
         Command::Up(request) => up::up(&request),
         Command::Down(request) => down::down(&request),
         Command::Restart(request) => restart::restart(&request),

@@ -10,7 +10,6 @@ use std::io::BufRead;
 use super::ImportError;
 use super::event::{Event, Kind};
 use crate::linear::edn::Reader;
-use crate::linear::value::Value;
 
 pub(super) fn read(
     mut input: impl BufRead,
@@ -116,6 +115,7 @@ fn event(line: u64, text: &str) -> Result<Option<Event>, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linear::value::Value;
 
     fn parsed(line: &str) -> Option<(String, Kind, String, Value, Option<Value>)> {
         let event = event(1, line).expect("well-formed")?;
