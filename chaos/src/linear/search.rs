@@ -14,12 +14,17 @@
 //!   tried (an unknown one never returns; among those the first called). Whatever linearizes
 //!   another one of them now and this one later may exchange the two: both are open now, and what
 //!   returns first is wanted first.
-//! - *Unknown operations without effect.* One that leaves the state as it is, or could not have
-//!   been answered, is not linearized: never linearizing it is as good.
+//! - *Covered operations.* An overwriting operation, legal in every state, that was open when
+//!   another overwriting one was linearized can have taken effect immediately before that one,
+//!   seen by nobody. So it is not linearized then, but is called covered, and when its return
+//!   demands it there are two ways: to linearize it now, or to say that it was overwritten at once.
+//!   An overwriting operation followed immediately by another is never tried.
+//! - *Unknown operations without effect.* One that leaves the state as it is and covers nothing is
+//!   not linearized: never linearizing it is as good.
 //! - *Unknown operations without a witness.* After an unknown operation took the state from `q` to
-//!   `r`, an operation that comes out the same from `q` is not tried: either it overwrites the
-//!   effect, and leaving the unknown one out is as good; or it does not change the state, and is
-//!   tried before the unknown one, from `q`.
+//!   `r`, an operation that comes out the same from `q` is not tried: either it hides the effect,
+//!   and leaving the unknown one out is as good (unless the unknown one covered what the other does
+//!   not); or it does not change the state, and is tried before the unknown one, from `q`.
 //! - *Looking ahead.* The next return whose answer depends on the state says what the state must
 //!   become. If the state cannot become that any more without an overwriting operation, and none is
 //!   open or called until then, there is no way on.
@@ -28,7 +33,7 @@
 
 use std::collections::HashMap;
 
-use super::cache::{Cache, Visit};
+use super::cache::{Cache, Sets, Visit};
 use super::model::{Model, State};
 
 /// One operation of the key under search. Times are places in the order of all calls and returns.
@@ -99,6 +104,10 @@ struct Step {
     place: u32,
     state: State,
     operation: u32,
+    /// Whether it was only said to have been overwritten at once.
+    hidden: bool,
+    /// Where an overwriting operation was linearized last.
+    overwritten: u32,
     /// Where the choice goes on.
     next: Choice,
 }
@@ -108,10 +117,21 @@ struct Step {
 enum Choice {
     /// The operation whose return demands it.
     Demanded,
+    /// The same, but overwritten at once, if it is covered.
+    Hidden,
     /// This one of the open operations, or none.
     Open(u32),
     /// This one of the unknown operations, or none.
     Unknown(u32),
+}
+
+/// What [`Search::choose`] found.
+struct Chosen {
+    operation: u32,
+    hidden: bool,
+    after: State,
+    /// Where the choice goes on after it.
+    next: Choice,
 }
 
 const NONE: u32 = u32::MAX;
@@ -133,12 +153,18 @@ struct Search<'a, M: Model> {
     unknown_bits: Vec<u64>,
     /// How many overwriting operations are called, not returned and not linearized.
     overwriting_open: u32,
+    /// The place where an overwriting operation was linearized last; 0 for none. What was called
+    /// before it is covered.
+    overwritten: u32,
+    /// Room for the sets of open operations that are covered, and that can be.
+    covered_bits: Vec<u64>,
+    coverable_bits: Vec<u64>,
     open: Chain,
     unknown: Chain,
     steps: Vec<Step>,
     /// The longest prefix that led to a dead end, and how much of `steps` it shares.
     farthest: u32,
-    best: Vec<(u32, u32)>,
+    best: Vec<Step>,
     shared: usize,
 }
 
@@ -226,6 +252,9 @@ impl<'a, M: Model> Search<'a, M> {
             open_bits: vec![0; open_bits.div_ceil(64) as usize],
             unknown_bits: vec![0; u32::div_ceil(unknown_bits, 64) as usize],
             overwriting_open: 0,
+            overwritten: 0,
+            covered_bits: vec![0; open_bits.div_ceil(64) as usize],
+            coverable_bits: vec![0; open_bits.div_ceil(64) as usize],
             open: Chain::new(entries.len()),
             unknown: Chain::new(entries.len()),
             steps: Vec::new(),
@@ -240,7 +269,7 @@ impl<'a, M: Model> Search<'a, M> {
     fn bytes(&self) -> usize {
         let each_event = size_of::<Event>() + 2 * size_of::<u32>();
         let each_operation = size_of::<Fixed>() + 5 * size_of::<u32>() + 1;
-        let step = 2 * size_of::<Step>() + 2 * size_of::<u32>();
+        let step = 4 * size_of::<Step>();
         self.events.len() * each_event + self.entries.len() * (each_operation + step)
     }
 
@@ -258,7 +287,14 @@ impl<'a, M: Model> Search<'a, M> {
             let mut next = Choice::Unknown(NONE);
             if self.has_way_on(place, state) {
                 let elsewhere = overhead + self.model.bytes();
-                match cache.visit(place, state, &self.open_bits, &self.unknown_bits, elsewhere) {
+                self.find_covered();
+                let sets = Sets {
+                    open: &self.open_bits,
+                    covered: &self.covered_bits,
+                    coverable: &self.coverable_bits,
+                    unknown: &self.unknown_bits,
+                };
+                match cache.visit(place, state, sets, elsewhere) {
                     Visit::First => next = Choice::Demanded,
                     Visit::Again => {}
                     Visit::Full => return self.unknown(Exhausted::Memory, place),
@@ -272,15 +308,21 @@ impl<'a, M: Model> Search<'a, M> {
                 if tried.is_multiple_of(ASK_EVERY) && (limits.give_up)() {
                     return self.unknown(Exhausted::GivenUp, place);
                 }
-                if let Some((operation, after, then)) = self.choose(place, state, demanded, next) {
+                if let Some(choice) = self.choose(place, state, demanded, next) {
+                    let (operation, hidden) = (choice.operation, choice.hidden);
                     self.steps.push(Step {
                         place,
                         state,
                         operation,
-                        next: then,
+                        hidden,
+                        overwritten: self.overwritten,
+                        next: choice.next,
                     });
                     self.linearize(operation, true);
-                    state = after;
+                    if self.fixed[operation as usize].overwrites && !hidden {
+                        self.overwritten = place;
+                    }
+                    state = choice.after;
                     break;
                 }
                 self.note_dead_end(place);
@@ -290,6 +332,7 @@ impl<'a, M: Model> Search<'a, M> {
                 self.shared = self.shared.min(self.steps.len());
                 self.walk_back(place, step.place);
                 self.linearize(step.operation, false);
+                self.overwritten = step.overwritten;
                 (place, state, next) = (step.place, step.state, step.next);
                 if let Event::Return(operation) = self.events[place as usize] {
                     demanded = operation;
@@ -298,26 +341,37 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    /// The next operation to linearize in `state`, the state after it, and where the choice goes on
-    /// after that.
+    /// The next operation to linearize in `state`, if there is one.
     fn choose(
         &mut self,
         place: u32,
         state: State,
         demanded: u32,
         mut next: Choice,
-    ) -> Option<(u32, State, Choice)> {
-        let before_unknown = self
+    ) -> Option<Chosen> {
+        let last = self
             .steps
             .last()
             .filter(|step| step.place == place)
-            .filter(|step| self.entries[step.operation as usize].returned.is_none())
-            .map(|step| step.state);
+            .copied();
         loop {
             let operation = match next {
                 Choice::Demanded => {
-                    next = Choice::Open(self.open.first());
+                    next = Choice::Hidden;
                     demanded
+                }
+                Choice::Hidden => {
+                    next = Choice::Open(self.open.first());
+                    // What was linearized here for nothing can wait.
+                    if last.is_none() && self.is_covered(demanded) {
+                        return Some(Chosen {
+                            operation: demanded,
+                            hidden: true,
+                            after: state,
+                            next,
+                        });
+                    }
+                    continue;
                 }
                 Choice::Open(NONE) => {
                     next = Choice::Unknown(self.unknown.first());
@@ -339,23 +393,86 @@ impl<'a, M: Model> Search<'a, M> {
             if self.linearized[operation as usize] {
                 continue;
             }
-            let entry = &self.entries[operation as usize];
-            let (op, unknown) = (entry.op, entry.returned.is_none());
+            let op = self.entries[operation as usize].op;
             let Some(after) = self.model.step(state, op) else {
                 continue;
             };
-            if unknown && after == state {
+            if self.is_unknown(operation) && after == state && !self.covers(operation) {
                 continue;
             }
-            if let Some(before) = before_unknown
-                && let Some(instead) = self.model.step(before, op)
-                && (instead == after || (instead == before && after == state))
+            if let Some(last) = last
+                && self.needs_no(last, operation, state, after)
             {
                 continue;
             }
             if self.is_first_of_alike(operation) {
-                return Some((operation, after, next));
+                return Some(Chosen {
+                    operation,
+                    hidden: false,
+                    after,
+                    next,
+                });
             }
+        }
+    }
+
+    /// Whether `operation` comes out in `after` whether the last step, which led to `state`, was
+    /// done before it or not, so that there is a way without.
+    fn needs_no(&mut self, last: Step, operation: u32, state: State, after: State) -> bool {
+        let overwrites = self.fixed[operation as usize].overwrites;
+        let last_overwrites = self.fixed[last.operation as usize].overwrites;
+        let last_unknown = self.is_unknown(last.operation);
+        if !last_unknown && !last_overwrites {
+            return false;
+        }
+        let op = self.entries[operation as usize].op;
+        let Some(instead) = self.model.step(last.state, op) else {
+            return false;
+        };
+        let hides = instead == after && (overwrites || (last_unknown && !last_overwrites));
+        let comes_before = last_unknown && instead == last.state && after == state;
+        hides || comes_before
+    }
+
+    /// Whether the operation can have been overwritten at once.
+    fn is_covered(&self, operation: u32) -> bool {
+        let fixed = &self.fixed[operation as usize];
+        fixed.overwrites && fixed.called < self.overwritten
+    }
+
+    /// Whether linearizing this overwriting operation covers any that is not covered yet.
+    fn covers(&self, operation: u32) -> bool {
+        if !self.fixed[operation as usize].overwrites {
+            return false;
+        }
+        let mut other = self.open.first();
+        while other != NONE {
+            let fixed = &self.fixed[other as usize];
+            if fixed.overwrites
+                && fixed.called > self.overwritten
+                && !self.linearized[other as usize]
+            {
+                return true;
+            }
+            other = self.open.after(other);
+        }
+        false
+    }
+
+    fn find_covered(&mut self) {
+        self.covered_bits.fill(0);
+        self.coverable_bits.fill(0);
+        let mut operation = self.open.first();
+        while operation != NONE {
+            let fixed = &self.fixed[operation as usize];
+            if fixed.overwrites {
+                let (word, mask) = (fixed.bit as usize / 64, 1 << (fixed.bit % 64));
+                self.coverable_bits[word] |= mask;
+                if fixed.called < self.overwritten && !self.linearized[operation as usize] {
+                    self.covered_bits[word] |= mask;
+                }
+            }
+            operation = self.open.after(operation);
         }
     }
 
@@ -480,9 +597,7 @@ impl<'a, M: Model> Search<'a, M> {
         }
         self.farthest = place;
         self.best.truncate(self.shared);
-        let new = &self.steps[self.shared..];
-        self.best
-            .extend(new.iter().map(|step| (step.operation, step.place)));
+        self.best.extend_from_slice(&self.steps[self.shared..]);
         self.shared = self.steps.len();
     }
 
@@ -490,11 +605,21 @@ impl<'a, M: Model> Search<'a, M> {
         let farthest = self.farthest;
         let (Event::Return(stuck) | Event::Call(stuck)) = self.events[farthest as usize];
         // What was linearized at the last place only tried to get past it.
-        let before = self.best.iter().filter(|&&(_, place)| place < farthest);
-        Found::Not {
-            prefix: before.map(|&(operation, _)| operation).collect(),
-            stuck,
+        let steps = self.best.iter().filter(|step| step.place < farthest);
+        let mut prefix = Vec::new();
+        let mut overwriting = 0;
+        for step in steps {
+            if step.hidden {
+                prefix.insert(overwriting, step.operation);
+                overwriting += 1;
+                continue;
+            }
+            if self.fixed[step.operation as usize].overwrites {
+                overwriting = prefix.len();
+            }
+            prefix.push(step.operation);
         }
+        Found::Not { prefix, stuck }
     }
 
     fn unknown(&self, why: Exhausted, place: u32) -> Found {

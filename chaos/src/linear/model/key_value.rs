@@ -1,6 +1,6 @@
 //! A key whose value is a string that is put, appended to, and got; at first the empty string.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::prefixes::Prefixes;
 use super::{Model, State};
@@ -22,6 +22,7 @@ pub enum KeyValueOp {
 pub struct KeyValue {
     prefixes: Prefixes<u8>,
     pieces: Vec<Box<[u8]>>,
+    pieces_bytes: usize,
 }
 
 impl Model for KeyValue {
@@ -39,7 +40,7 @@ impl Model for KeyValue {
         let observed = distinct.iter().map(|text| text.as_bytes().to_vec());
         let mut prefixes = Prefixes::new(observed.collect(), false);
         let mut pieces: Vec<Box<[u8]>> = Vec::new();
-        let mut piece_of = std::collections::HashMap::new();
+        let mut piece_of = HashMap::new();
         let whole = |prefixes: &mut Prefixes<u8>, text: &str| {
             let empty = prefixes.empty();
             prefixes.grown(empty, text.as_bytes())
@@ -79,7 +80,15 @@ impl Model for KeyValue {
                 }
             })
             .collect();
-        (KeyValue { prefixes, pieces }, ops)
+        let model = KeyValue {
+            prefixes,
+            pieces_bytes: pieces
+                .iter()
+                .map(|piece| piece.len() + size_of::<Box<[u8]>>())
+                .sum(),
+            pieces,
+        };
+        (model, ops)
     }
 
     fn initial(&self) -> State {
@@ -112,8 +121,7 @@ impl Model for KeyValue {
     }
 
     fn bytes(&self) -> usize {
-        let pieces: usize = self.pieces.iter().map(|piece| piece.len() + 16).sum();
-        self.prefixes.bytes() + pieces
+        self.prefixes.bytes() + self.pieces_bytes
     }
 }
 

@@ -41,7 +41,8 @@ pub trait Model: Sized {
     /// Whether what was answered depends on the state.
     fn observes(&self, op: Self::Op) -> bool;
 
-    /// Whether the state afterwards does not depend on the state before.
+    /// Whether the operation is legal in every state, and the state afterwards does not depend on
+    /// the state before.
     fn overwrites(&self, op: Self::Op) -> bool;
 
     /// Whether `op` can become legal, from `state` on, by operations that do not overwrite. A

@@ -23,6 +23,7 @@ struct Range {
 pub struct Prefixes<T> {
     /// Sorted, each once.
     observed: Vec<Vec<T>>,
+    observed_bytes: usize,
     ranges: Vec<Range>,
     number_of: HashMap<(u32, u32), u32>,
     /// Whether sequences that no observed one begins with are told apart by their lengths.
@@ -33,7 +34,9 @@ impl<T: Ord + Copy> Prefixes<T> {
     pub fn new(mut observed: Vec<Vec<T>>, lengths: bool) -> Prefixes<T> {
         observed.sort_unstable();
         observed.dedup();
+        let bytes = |sequence: &Vec<T>| size_of_val(sequence.as_slice()) + size_of::<Vec<T>>();
         let mut prefixes = Prefixes {
+            observed_bytes: observed.iter().map(bytes).sum(),
             observed,
             ranges: Vec::new(),
             number_of: HashMap::new(),
@@ -86,12 +89,7 @@ impl<T: Ord + Copy> Prefixes<T> {
     }
 
     pub fn bytes(&self) -> usize {
-        let observed: usize = self
-            .observed
-            .iter()
-            .map(|sequence| size_of_val(sequence.as_slice()) + size_of::<Vec<T>>())
-            .sum();
-        observed
+        self.observed_bytes
             + self.ranges.capacity() * size_of::<Range>()
             + self.number_of.capacity() * (size_of::<(u32, u32, u32)>() + 1)
     }
