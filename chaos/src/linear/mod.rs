@@ -8,8 +8,10 @@
 //! ever. So there is a budget, and its end is a verdict of its own.
 
 mod cache;
+mod chain;
 mod edn;
 mod explain;
+mod farthest;
 mod history;
 mod import;
 mod judge;
@@ -18,6 +20,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod text;
+mod timeline;
 mod value;
 
 pub use explain::{Operand, Placed, Violation};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 
-use crate::linear::{Budget, ModelKind, Verdict, import, judge};
+use crate::linear::{Budget, Judgement, ModelKind, Verdict, import, judge};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -287,14 +287,32 @@ fn corrupt(ops: &mut [Op], which: u8, to: u8) {
     }
 }
 
-fn checked(model: ModelKind, ops: &[Op]) -> Verdict {
+/// The history up to just before, or just after, the return of `stuck`.
+fn until(ops: &[Op], stuck: usize, with: bool) -> Vec<Op> {
+    let end = ops[stuck].returned;
+    let mut before: Vec<Op> = Vec::new();
+    for (place, op) in ops.iter().enumerate() {
+        if op.called < end {
+            let mut op = op.clone();
+            let returned = op.returned < end || (with && place == stuck);
+            if !returned {
+                // Open, but it is known what it will be answered.
+                op.returned = u32::MAX;
+            }
+            before.push(op);
+        }
+    }
+    before
+}
+
+fn checked(model: ModelKind, ops: &[Op]) -> Judgement {
     let text = edn(model, ops);
     let history = import(text.as_bytes(), model, 1 << 20).expect("well-formed");
     let budget = Budget {
         bytes: 64 << 20,
         give_up: &|| false,
     };
-    judge(&history, &budget).verdict
+    judge(&history, &budget)
 }
 
 fn model() -> impl Strategy<Value = ModelKind> {
@@ -320,7 +338,7 @@ proptest! {
         let lengths = lengths && model == ModelKind::Log;
         let ops = simulate(model, &draws, lengths);
         prop_assert!(twin(&ops), "the twin is wrong:\n{}", edn(model, &ops));
-        prop_assert_eq!(checked(model, &ops), Verdict::Linearizable, "{}", edn(model, &ops));
+        prop_assert_eq!(checked(model, &ops).verdict, Verdict::Linearizable, "{}", edn(model, &ops));
     }
 
     #[test]
@@ -336,6 +354,13 @@ proptest! {
             corrupt(&mut ops, which, to);
         }
         let wanted = if twin(&ops) { Verdict::Linearizable } else { Verdict::NotLinearizable };
-        prop_assert_eq!(checked(model, &ops), wanted, "{}", edn(model, &ops));
+        let judgement = checked(model, &ops);
+        prop_assert_eq!(judgement.verdict, wanted, "{}", edn(model, &ops));
+        if let Some(violation) = judgement.violations.first() {
+            let stuck = violation.stuck.process.parse().expect("processes are places");
+            let (before, after) = (until(&ops, stuck, false), until(&ops, stuck, true));
+            prop_assert!(twin(&before), "before {stuck}: {}", edn(model, &ops));
+            prop_assert!(!twin(&after), "after {stuck}: {}", edn(model, &ops));
+        }
     }
 }
