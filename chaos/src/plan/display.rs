@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::words::{kind_name, show_duration};
-use super::{Link, Member, Nodes, Partition, Verb};
+use super::{Link, LinkEffect, LinkFault, Member, Nodes, Partition, Verb};
 
 impl fmt::Display for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,32 +67,26 @@ impl fmt::Display for Verb {
             Verb::Stop(nodes) => write!(f, "stop {nodes}"),
             Verb::Restart(nodes) => write!(f, "restart {nodes}"),
             Verb::Pause(nodes) => write!(f, "pause {nodes}"),
-            Verb::Delay {
-                links,
-                by,
-                jitter,
-                kinds,
-                probability,
-            } => {
-                f.write_str("delay ")?;
-                write_links(f, links)?;
-                write!(f, " by {}", show_duration(*by))?;
-                if !jitter.is_zero() {
-                    write!(f, " ± {}", show_duration(*jitter))?;
-                }
-                write_limits(f, kinds, *probability)
-            }
-            Verb::Drop {
-                links,
-                kinds,
-                probability,
-            } => {
-                f.write_str("drop ")?;
-                write_links(f, links)?;
-                write_limits(f, kinds, *probability)
-            }
+            Verb::Links(fault) => fault.fmt(f),
             Verb::Partition(partition) => write!(f, "partition {partition}"),
         }
+    }
+}
+
+impl fmt::Display for LinkFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.effect {
+            LinkEffect::Drop => f.write_str("drop ")?,
+            LinkEffect::Delay { .. } => f.write_str("delay ")?,
+        }
+        write_links(f, &self.links)?;
+        if let LinkEffect::Delay { by, jitter } = self.effect {
+            write!(f, " by {}", show_duration(by))?;
+            if !jitter.is_zero() {
+                write!(f, " ± {}", show_duration(jitter))?;
+            }
+        }
+        write_limits(f, &self.kinds, self.probability)
     }
 }
 

@@ -238,19 +238,25 @@ pub enum Verb {
     /// Stops and starts at once, or starts what is down.
     Restart(Nodes),
     Pause(Nodes),
-    Delay {
-        links: Vec<Link>,
-        by: Duration,
-        jitter: Duration,
-        kinds: Vec<Kind>,
-        probability: f64,
-    },
-    Drop {
-        links: Vec<Link>,
-        kinds: Vec<Kind>,
-        probability: f64,
-    },
+    Links(LinkFault),
     Partition(Partition),
+}
+
+/// What happens to messages on some links.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkFault {
+    pub links: Vec<Link>,
+    /// Empty for all.
+    pub kinds: Vec<Kind>,
+    /// The share of messages that are affected, from 0 to 1.
+    pub probability: f64,
+    pub effect: LinkEffect,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum LinkEffect {
+    Drop,
+    Delay { by: Duration, jitter: Duration },
 }
 
 /// Which nodes; resolved when the fault fires.

@@ -75,7 +75,7 @@ fn heal_text(fault: &Fault) -> &'static str {
     match fault.verb {
         Verb::Kill(_) | Verb::Stop(_) | Verb::Restart(_) => "start again",
         Verb::Pause(_) => "resume",
-        Verb::Delay { .. } | Verb::Drop { .. } | Verb::Partition(_) => "heal the links",
+        Verb::Links(_) | Verb::Partition(_) => "heal the links",
     }
 }
 

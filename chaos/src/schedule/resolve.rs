@@ -62,7 +62,7 @@ pub fn resolve(verb: &Verb, view: &View, rng: &mut ChaCha8Rng) -> Result<Resolve
             let found = resolver.nodes(nodes, &BTreeSet::new())?;
             not_empty(found, nodes).map(Resolved::Nodes)
         }
-        Verb::Delay { links, .. } | Verb::Drop { links, .. } => resolver.links(links),
+        Verb::Links(fault) => resolver.links(&fault.links),
         Verb::Partition(partition) => resolver.partition(partition),
     }
 }
