@@ -52,6 +52,8 @@ pub struct Setting {
     pub users: u64,
     pub seed: u64,
     pub wipes: Wipes,
+    /// Whether the servers' clocks jump and run wrong.
+    pub clocks: bool,
     /// Whether to keep the trace as text.
     pub verbose: bool,
 }
@@ -117,6 +119,7 @@ pub struct Summary {
     pub messages: u64,
     pub crashes: u64,
     pub wipes: u64,
+    pub clocks: u64,
     pub digest: u64,
     pub trace: Vec<String>,
 }
@@ -185,6 +188,7 @@ impl World {
             messages: self.judge.messages(),
             crashes: self.trouble.crashes,
             wipes: self.trouble.wiped,
+            clocks: self.trouble.clocks,
             digest: self.trace.digest,
             trace: self.trace.lines.unwrap_or_default(),
         }
@@ -254,7 +258,7 @@ impl World {
         let wire = self.wire.first_key_value().map(|(&(at, _), _)| at);
         let processes = self.sites.values().filter_map(|site| {
             let process = site.process.as_ref();
-            process.map_or(site.restart_at, Process::next_event)
+            process.map_or(site.restart_at, |process| process.next_event(self.now))
         });
         let users = self.users.iter().filter_map(User::next_event);
         let balancer = match &self.balancer {

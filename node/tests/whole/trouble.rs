@@ -1,10 +1,11 @@
 //! What goes wrong, and the end of it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use paxosctl_node::ids::ServerId;
-use paxosctl_node::log::MemoryDisk;
+use paxosctl_node::log::{Disk, Log, LogError, MemoryDisk};
 use rand::RngExt;
 
 use super::network::{Packet, Weather};
@@ -26,6 +27,7 @@ pub(super) struct Trouble {
     over: bool,
     pub crashes: u64,
     pub wiped: u64,
+    pub clocks: u64,
 }
 
 impl Trouble {
@@ -36,6 +38,7 @@ impl Trouble {
             over: false,
             crashes: 0,
             wiped: 0,
+            clocks: 0,
         }
     }
 
@@ -49,6 +52,30 @@ impl Trouble {
         } else {
             self.next
         }
+    }
+}
+
+/// Flips some bit of the log, and sees that it does not go unnoticed.
+fn flip_anywhere(disk: &MemoryDisk, at: u64, bit: u8) {
+    let files = disk.list().expect("a disk");
+    let lengths: Vec<u64> = (files.iter())
+        .map(|file| disk.length(file).expect("a file"))
+        .collect();
+    let total: u64 = lengths.iter().sum();
+    let Some(mut at) = at.checked_rem(total) else {
+        return;
+    };
+    for (file, &length) in files.iter().zip(&lengths) {
+        if at < length {
+            disk.flip_bit(file, at, bit);
+            let read = Log::read_only(Arc::new(disk.clone()));
+            assert!(
+                matches!(read, Err(LogError::Damaged { .. })),
+                "{file}, byte {at}, bit {bit}: not noticed"
+            );
+            return;
+        }
+        at -= length;
     }
 }
 
@@ -66,6 +93,9 @@ impl World {
         };
         self.trouble.next = (self.now + Duration::from_millis(calm)).min(TROUBLE_ENDS);
         let server = ServerId(self.rng.random_range(1..=self.setting.servers));
+        if self.setting.clocks && self.rng.random() {
+            self.set_clocks(server);
+        }
         match self.rng.random_range(0..14) {
             0 | 1 => {
                 self.trouble.crashes += 1;
@@ -92,15 +122,47 @@ impl World {
 
     fn heal(&mut self) {
         self.trouble.over = true;
+        let clocks = self.setting.clocks;
         self.cuts.clear();
         self.weather = Weather::fair();
         for server in (1..=self.setting.servers).map(ServerId) {
             self.resume(server);
+            let now = self.now;
+            let behind = self.setting.seed.is_multiple_of(2);
+            if let Some(process) = self.running(server).filter(|_| clocks) {
+                match behind {
+                    // Progress is owed by clocks that go, whatever they show: every timer that
+                    // runs was set to a time that such a clock shows long after the end.
+                    true => process.set_clock(now, -3_600_000_000, 1000),
+                    false => process.set_clock_right(now),
+                }
+            }
             if let Some(site) = self.sites.get_mut(&server) {
                 site.restart_at = Some(self.now);
             }
         }
         self.balancer_restart_at = Some(self.now);
+    }
+
+    /// The clock of one server, or of all at once, jumps by up to a minute either way, or runs slow
+    /// or fast.
+    fn set_clocks(&mut self, one: ServerId) {
+        let (now, all) = (self.now, self.rng.random_range(0..4) == 0);
+        for server in (1..=self.setting.servers).map(ServerId) {
+            let (jump_us, rate_permille) = match self.rng.random() {
+                true => (self.rng.random_range(-60_000_000..60_000_000), 1000),
+                false => (0, self.rng.random_range(200..5000)),
+            };
+            let Some(process) = self.running(server).filter(|_| all || server == one) else {
+                continue;
+            };
+            process.set_clock(now, jump_us, rate_permille);
+            self.trouble.clocks += 1;
+            self.trace.note(
+                now,
+                format_args!("{server}'s clock: {jump_us} us, {rate_permille} permille"),
+            );
+        }
     }
 
     fn pause_or_resume(&mut self, server: ServerId) {
@@ -176,7 +238,13 @@ impl World {
             return;
         }
         self.kill(server);
+        let at: u64 = self.rng.random();
+        let (flip, bit) = (self.rng.random(), self.rng.random_range(0..8));
         if let Some(site) = self.sites.get_mut(&server) {
+            if flip {
+                flip_anywhere(&site.disk, at, bit);
+            }
+            // The shell sets a damaged log aside and begins a new one.
             site.disk = MemoryDisk::new();
             site.wiped = true;
         }
