@@ -277,7 +277,7 @@ impl Server {
     }
 
     /// What the clock shows when [`Server::tick`] is due, if nothing happens before; it may be in the
-    /// past.
+    /// past. Whoever sets the clock calls the server then, for this is no longer true.
     pub fn next_tick(&self) -> Duration {
         if self.listeners.are_behind() {
             // There is more to tell them than one page.

@@ -57,10 +57,12 @@ impl Process {
             },
         };
         self.clock.set(now - self.started_at, &[rule]);
+        self.acts_at = Some(now);
     }
 
     pub fn set_clock_right(&mut self, now: Duration) {
         self.clock.set(now - self.started_at, &[]);
+        self.acts_at = Some(now);
     }
 
     pub fn chosen(&self) -> Slot {
