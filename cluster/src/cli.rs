@@ -228,6 +228,16 @@ pub struct ServerArgs {
     /// Feeds the election timeouts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// What to do when the log is damaged: set it aside and learn everything from the peers,
+    /// without voting, or stop
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnDamageTyped::Repair)]
+    pub on_damage: OnDamageTyped,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnDamageTyped {
+    Repair,
+    Stop,
 }
 
 #[derive(Debug, Args)]

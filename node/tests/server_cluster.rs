@@ -74,6 +74,21 @@ fn a_disk_that_was_exchanged_never_votes_however_many_are() {
     }
 }
 
+#[test]
+fn a_log_that_was_damaged_never_votes_again_even_if_all_are() {
+    let runs = all(seeds(80), |seed| {
+        World::new(Setting {
+            wipes: Wipes::Damage,
+            ..setting(seed)
+        })
+        .run()
+    });
+    if runs.len() > 1 {
+        let wipes: u64 = runs.iter().map(|run| run.wipes).sum();
+        assert!(wipes > runs.len() as u64);
+    }
+}
+
 /// No clock is believed: neither agreement nor progress suffers when clocks jump, run fast or slow,
 /// and are set right.
 #[test]

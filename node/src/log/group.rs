@@ -237,6 +237,7 @@ pub(super) enum RecordHead {
     Member(Member),
     Formed,
     Opened,
+    Lost,
 }
 
 impl RecordHead {
@@ -249,6 +250,7 @@ impl RecordHead {
             Record::Member(member) => RecordHead::Member(member),
             Record::Formed => RecordHead::Formed,
             Record::Opened => RecordHead::Opened,
+            Record::Lost => RecordHead::Lost,
         }
     }
 

@@ -139,6 +139,7 @@ impl Server {
             disk.incarnation,
             &disk.members,
             disk.formed,
+            disk.lost,
         );
         let config = paxos::Config {
             me: start.me,
@@ -181,6 +182,15 @@ impl Server {
             vouched: Vec::new(),
             output: Output::default(),
         };
+        if disk.lost {
+            server.output.events.push(Event::NotVoting {
+                reason: format!(
+                    "the earlier log of {me} was damaged, and what {me} promised is lost with it: it \
+                     learns from its peers and does not vote",
+                    me = server.me
+                ),
+            });
+        }
         server.form_if_complete();
         Ok(server)
     }

@@ -66,6 +66,8 @@ struct Site {
     lives: u64,
     /// The disk was emptied after the cluster formed.
     wiped: bool,
+    /// Its log was damaged and set aside.
+    lost: bool,
     restart_at: Option<Duration>,
 }
 
@@ -133,6 +135,7 @@ impl World {
                 process: None,
                 lives: 0,
                 wiped: false,
+                lost: false,
                 restart_at: Some(Duration::from_micros(rng.random_range(0..20_000))),
             };
             (ServerId(server), site)

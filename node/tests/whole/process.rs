@@ -112,9 +112,16 @@ impl World {
             server: id,
             servers,
         };
-        let opened = Log::open(Arc::new(site.disk.clone()), identity, new_incarnation)
+        let mut opened = Log::open(Arc::new(site.disk.clone()), identity, new_incarnation)
             .expect("a crash leaves a sound log");
-        let recovered = opened.recovered;
+        let mut recovered = opened.recovered;
+        if site.lost && !recovered.lost {
+            opened
+                .writer
+                .commit(&[Record::Lost])
+                .expect("the disk works");
+            recovered.lost = true;
+        }
         self.judge.recovered(id, &recovered);
         self.trace.note(
             now,

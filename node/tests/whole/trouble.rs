@@ -19,6 +19,8 @@ pub enum Wipes {
     /// Any, any number of times, at any time, except that of s1. The cluster may lose its majority
     /// by that; it must not lose agreement.
     All,
+    /// Logs are damaged, any of them, all of them, at any time: what is lost then is known to be.
+    Damage,
 }
 
 pub(super) struct Trouble {
@@ -55,15 +57,15 @@ impl Trouble {
     }
 }
 
-/// Flips some bit of the log, and sees that it does not go unnoticed.
-fn flip_anywhere(disk: &MemoryDisk, at: u64, bit: u8) {
+/// Flips some bit of the log, and sees that it does not go unnoticed. Whether there is one.
+fn flip_anywhere(disk: &MemoryDisk, at: u64, bit: u8) -> bool {
     let files = disk.list().expect("a disk");
     let lengths: Vec<u64> = (files.iter())
         .map(|file| disk.length(file).expect("a file"))
         .collect();
     let total: u64 = lengths.iter().sum();
     let Some(mut at) = at.checked_rem(total) else {
-        return;
+        return false;
     };
     for (file, &length) in files.iter().zip(&lengths) {
         if at < length {
@@ -73,10 +75,11 @@ fn flip_anywhere(disk: &MemoryDisk, at: u64, bit: u8) {
                 matches!(read, Err(LogError::Damaged { .. })),
                 "{file}, byte {at}, bit {bit}: not noticed"
             );
-            return;
+            return true;
         }
         at -= length;
     }
+    false
 }
 
 impl World {
@@ -89,7 +92,7 @@ impl World {
         }
         let calm = match self.setting.wipes {
             Wipes::Survivable => self.rng.random_range(20..300),
-            Wipes::All => self.rng.random_range(5..200),
+            Wipes::All | Wipes::Damage => self.rng.random_range(5..200),
         };
         self.trouble.next = (self.now + Duration::from_millis(calm)).min(TROUBLE_ENDS);
         let server = ServerId(self.rng.random_range(1..=self.setting.servers));
@@ -222,6 +225,7 @@ impl World {
     }
 
     fn wipe(&mut self, server: ServerId) {
+        let flip = self.trouble.wipes == Wipes::Damage || self.rng.random();
         let wiped: BTreeSet<ServerId> = (self.sites.iter())
             .filter(|(_, site)| site.wiped)
             .map(|(&id, _)| id)
@@ -233,18 +237,19 @@ impl World {
                     && (wiped.len() < survivable || wiped.contains(&server))
             }
             Wipes::All => server != ServerId(1),
+            Wipes::Damage => true,
         };
         if !allowed {
             return;
         }
         self.kill(server);
         let at: u64 = self.rng.random();
-        let (flip, bit) = (self.rng.random(), self.rng.random_range(0..8));
+        let bit = self.rng.random_range(0..8);
         if let Some(site) = self.sites.get_mut(&server) {
             if flip {
-                flip_anywhere(&site.disk, at, bit);
+                // The shell sets a damaged log aside and begins a new one.
+                site.lost |= flip_anywhere(&site.disk, at, bit);
             }
-            // The shell sets a damaged log aside and begins a new one.
             site.disk = MemoryDisk::new();
             site.wiped = true;
         }

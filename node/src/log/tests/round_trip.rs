@@ -26,6 +26,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         })),
         Just(Record::Formed),
         Just(Record::Opened),
+        Just(Record::Lost),
     ]
 }
 
@@ -47,6 +48,7 @@ proptest! {
             RecordHead::Member(member) => Record::Member(member),
             RecordHead::Formed => Record::Formed,
             RecordHead::Opened => Record::Opened,
+            RecordHead::Lost => Record::Lost,
         };
         prop_assert_eq!(again, record);
     }
