@@ -59,21 +59,26 @@ impl Board {
 
     /// For the run of this index among the names.
     pub fn run(&self, index: usize) -> Shown<'_> {
-        let bar = match &self.how {
-            How::Bars(bars) => Some(bars.add(new_bar())),
-            _ => None,
-        };
         let widest = self.names.iter().map(|name| name.chars().count()).max();
         let name = self.names.get(index).map(String::as_str);
+        let label = match (name, widest) {
+            (Some(name), Some(widest)) => format!("{name:<widest$} | "),
+            _ => String::new(),
+        };
+        let bar = match &self.how {
+            How::Bars(bars) => {
+                let bar = bars.add(new_bar());
+                bar.set_prefix(format!("{label}starting"));
+                Some(bar)
+            }
+            _ => None,
+        };
         Shown {
             how: &self.how,
             bar,
             last: String::new(),
             name,
-            label: match (name, widest) {
-                (Some(name), Some(widest)) => format!("{name:<widest$} | "),
-                _ => String::new(),
-            },
+            label,
         }
     }
 
@@ -95,7 +100,7 @@ fn new_bar() -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸─");
-    ProgressBar::new(0).with_style(style)
+    ProgressBar::new(1).with_style(style)
 }
 
 impl Shown<'_> {

@@ -3,7 +3,7 @@
 use paxosctl_chaos::report::{self, RunResult, Verdict};
 
 use crate::exit::{Failure, Outcome};
-use crate::output::columns;
+use crate::output::wide_columns;
 
 /// How many seeds of failing runs are named with their commands.
 const MOST_COMMANDS: usize = 10;
@@ -32,7 +32,7 @@ pub(super) fn table(results: &[RunResult]) -> String {
         "WHY",
         "RUN DIRECTORY",
     ];
-    format!("\n{}", columns(&header, rows))
+    format!("\n{}", wide_columns(&header, rows))
 }
 
 /// The checks that do not hold, or in short why there is no verdict.
@@ -43,18 +43,16 @@ fn why(result: &RunResult) -> String {
         let names: Vec<&str> = checks.map(|check| check.property.as_str()).collect();
         names.join(", ")
     };
-    match result.verdict {
-        Verdict::Pass => "-".to_owned(),
+    let checks = match result.verdict {
+        Verdict::Pass => return "-".to_owned(),
         Verdict::Violated => named(report::Outcome::Violated),
-        Verdict::Inconclusive => {
-            let checks = named(report::Outcome::Inconclusive);
-            if checks.is_empty() {
-                first_reason(result)
-            } else {
-                checks
-            }
-        }
-        Verdict::CouldNotRun | Verdict::Interrupted => first_reason(result),
+        Verdict::Inconclusive => named(report::Outcome::Inconclusive),
+        Verdict::CouldNotRun | Verdict::Interrupted => String::new(),
+    };
+    if checks.is_empty() {
+        first_reason(result)
+    } else {
+        checks
     }
 }
 
