@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::report::{RunResult, Verdict};
+use paxosctl_chaos::schedule;
 
 use super::judge;
 use super::reporting::Reports;
@@ -68,10 +69,10 @@ impl RunRequest {
                         // Short enough to be typed again.
                         None => random_u64()? % 1_000_000,
                     };
-                    let plan = Arc::new(plan);
-                    runs.extend((0..u64::from(typed.runs)).map(|index| PlannedRun {
-                        plan: plan.clone(),
-                        seed: first.wrapping_add(index),
+                    runs.extend((0..u64::from(typed.runs)).map(|index| {
+                        let seed = first.wrapping_add(index);
+                        let plan = Arc::new(schedule::drawn(&plan, seed));
+                        PlannedRun { plan, seed }
                     }));
                 }
                 Err(errors) => problems.push(errors.to_string()),
