@@ -116,6 +116,12 @@ fn forgotten(evidence: &Evidence, place: usize, disk: &DiskLog) -> Option<String
                 ballot
             }
             What::Promised(ballot) => ballot,
+            // What stood in the log before is lost, and nobody relies on it.
+            What::NewLog => {
+                accepted = 0;
+                promised = Ballot::ZERO;
+                continue;
+            }
             _ => continue,
         };
         promised = promised.max(evidence.ballots[ballot as usize]);

@@ -84,6 +84,8 @@ impl fmt::Display for Verb {
             Verb::Pause(nodes) => write!(f, "pause {nodes}"),
             Verb::Links(fault) => fault.fmt(f),
             Verb::Partition(partition) => write!(f, "partition {partition}"),
+            Verb::Machine(fault) => fault.fmt(f),
+            Verb::Damage(fault) => fault.fmt(f),
         }
     }
 }

@@ -65,6 +65,7 @@
 mod display;
 mod error;
 mod lower;
+mod machine;
 mod random;
 mod raw;
 mod script;
@@ -79,6 +80,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{PlanError, PlanErrors};
+pub use machine::{Damage, DamageFault, MachineFault, MachineTrouble, Place};
 pub use random::RandomKind;
 
 pub use paxosctl_node::client::{Arrivals, Burst, Mix};
@@ -229,7 +231,7 @@ pub struct Fault {
     pub at: Duration,
     pub every: Option<Duration>,
     pub times: u32,
-    /// How long a pause or a link fault lasts; for a kill or a stop, the time until the restart.
+    /// How long a pause or a link fault lasts; for what ends a process, the time until the restart.
     /// `None`: until all is healed.
     pub lasts: Option<Duration>,
     pub verb: Verb,
@@ -266,6 +268,10 @@ pub enum Verb {
     Pause(Nodes),
     Links(LinkFault),
     Partition(Partition),
+    /// Something is wrong with a disk or a clock.
+    Machine(MachineFault),
+    /// The servers are killed, and their disks changed while they are down.
+    Damage(DamageFault),
 }
 
 /// What happens to messages on some links.

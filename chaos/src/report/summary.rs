@@ -2,7 +2,9 @@
 
 use super::model::{ClientRow, FaultRow, Latency, ReplicaRow, TrafficSummary};
 use super::text::{count, plain};
-use crate::check::{Context, faults_problem, latencies, link_hits, longest_gap, percentile};
+use crate::check::{
+    Context, faults_problem, latencies, link_hits, longest_gap, machine_effects, percentile,
+};
 use crate::fnv::fnv1a;
 use crate::history::{Applied, Firing, Replica, State, What};
 use crate::target::{Action, Change};
@@ -154,6 +156,24 @@ fn effect(context: &Context, firing: &Firing) -> String {
             Change::Nothing { node, reason } => {
                 parts.push(format!("{node} unchanged: {}", plain(reason)));
             }
+            // What came of it is told below.
+            Change::Machine { .. } => {}
+            Change::MachineLater { node, .. } => {
+                parts.push(format!("{node} concerned when it returns"));
+            }
+            Change::Flipped {
+                node,
+                file,
+                offset,
+                from,
+                to,
+            } => parts.push(format!(
+                "{node}: {} byte {offset} {from:02x} → {to:02x}",
+                plain(file)
+            )),
+            Change::Wiped { node, bytes } => {
+                parts.push(format!("{node}: log of {} removed", count(*bytes, "byte")));
+            }
             Change::Links { generation, .. } | Change::LinksLater { generation, .. } => {
                 match tables.iter_mut().find(|(known, _)| known == generation) {
                     Some((_, nodes)) => *nodes += 1,
@@ -162,6 +182,7 @@ fn effect(context: &Context, firing: &Firing) -> String {
             }
         }
     }
+    parts.extend(machine_effects(context, firing));
     for (generation, nodes) in &tables {
         parts.push(format!("table {generation} on {}", count(*nodes, "node")));
     }

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::shapes;
-use crate::plan::{Link, Member, Nodes, Partition, Shape, Verb};
+use crate::plan::{DamageFault, Link, MachineFault, Member, Nodes, Partition, Shape, Verb};
 
 /// What is known of the cluster.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,6 +62,10 @@ pub fn resolve(verb: &Verb, view: &View, rng: &mut ChaCha8Rng) -> Result<Resolve
         Verb::Pause(nodes) => {
             let found = resolver.nodes(nodes, &BTreeSet::new())?;
             not_empty(found, nodes).map(Resolved::Nodes)
+        }
+        Verb::Machine(MachineFault { servers, .. }) | Verb::Damage(DamageFault { servers, .. }) => {
+            let found = resolver.nodes(servers, &BTreeSet::new())?;
+            not_empty(found, servers).map(Resolved::Nodes)
         }
         Verb::Links(fault) => resolver.links(&fault.links),
         Verb::Partition(partition) => resolver.partition(partition),

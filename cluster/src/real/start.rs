@@ -9,7 +9,7 @@ use paxosctl_node::link::Table;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::{Incoming, RealTarget, spec::ClusterSpec};
+use super::{Incoming, Machines, RealTarget, spec::ClusterSpec};
 use crate::clock::monotonic;
 use crate::interrupt::Interrupt;
 use crate::ports::{PortError, Ports};
@@ -110,6 +110,7 @@ impl RealTarget {
             led: false,
             ready: None,
             links: Table::default(),
+            machines: Machines::default(),
             unreadable: None,
             released: false,
         })
