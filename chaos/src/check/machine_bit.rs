@@ -2,7 +2,7 @@
 //! that was, in words.
 
 use super::context::Context;
-use crate::history::{ActionLine, ClockSet, DiskStrike, Firing, MachineRecord};
+use crate::history::{ActionLine, ClockSet, DiskStrike, Firing, MachineRecord, What};
 use crate::plan::{Damage, MachineTrouble, Verb};
 use crate::report::{count, plain};
 use crate::target::{Action, Change};
@@ -33,51 +33,70 @@ pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
                 unharmed(firing, &tables, node, record)
             }
             MachineTrouble::TornWrite => unharmed(firing, &tables, node, record).or_else(|| {
-                let cut = record
-                    .cuts
-                    .iter()
-                    .any(|&(at_us, _)| at_us >= firing.begun_us());
+                let cut = first_within(&record.cuts, firing).is_some();
                 (!cut).then(|| format!("{node} had no torn write to cut off when it came back"))
             }),
         }
     })
 }
 
-/// What a firing did to the machines, server by server; empty for firings of other kinds.
+/// What a firing did to the machines, in words: each different effect once, with its servers. Empty
+/// for firings of other kinds.
 pub(crate) fn effects(context: &Context, firing: &Firing) -> Vec<String> {
     let Some((nodes, is_damage)) = nodes(firing) else {
         return Vec::new();
     };
     let tables = Tables::of(firing);
-    let mut effects = Vec::new();
+    let mut effects: Vec<(String, Vec<&str>)> = Vec::new();
     for node in nodes {
-        let record = record(context, node);
-        if is_damage {
-            if let Some((_, place)) = first_after(&record.set_aside, firing.begun_us()) {
-                let place = place.rsplit('/').next().unwrap_or(place);
-                effects.push(format!("{node} set its log aside ({})", plain(place)));
+        let words = match is_damage {
+            true => damage_words(context, firing, node),
+            false => trouble_words(firing, &tables, record(context, node)),
+        };
+        for words in words {
+            match effects.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, nodes)) => nodes.push(node),
+                None => effects.push((words, vec![node])),
             }
-            continue;
-        }
-        if let Some(strike) = tables.last_strike(firing, record) {
-            effects.push(match strike.hits {
-                1 => format!("{node}: {}", plain(&strike.what)),
-                hits => format!("{node}: {} held up", count(hits, "sync")),
-            });
-        }
-        if let Some((_, bytes)) = first_after(&record.cuts, firing.begun_us())
-            && firing
-                .breaks
-                .iter()
-                .any(|line| matches!(line.action, Action::Fall { .. }))
-        {
-            effects.push(format!("{node} cut {} off", count(*bytes, "torn byte")));
-        }
-        if let Some(set) = tables.first_clock(record) {
-            effects.push(clock_words(&tables, node, record, set));
         }
     }
+    let effects = effects.into_iter();
     effects
+        .map(|(words, nodes)| format!("{}: {words}", nodes.join(", ")))
+        .collect()
+}
+
+fn trouble_words(firing: &Firing, tables: &Tables, record: &MachineRecord) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(strike) = tables.last_strike(firing, record) {
+        words.push(match strike.hits {
+            1 => plain(&strike.what),
+            hits => format!("{} held up", count(hits, "sync")),
+        });
+    }
+    if firing.planned.starts_with("torn_write")
+        && let Some((_, bytes)) = first_within(&record.cuts, firing)
+    {
+        words.push(format!(
+            "{} cut off when it came back",
+            count(*bytes, "byte")
+        ));
+    }
+    if let Some(set) = tables.first_clock(record) {
+        words.push(clock_words(tables, record, set));
+    }
+    words
+}
+
+fn damage_words(context: &Context, firing: &Firing, node: &str) -> Vec<String> {
+    match first_within(&record(context, node).set_aside, firing) {
+        Some((_, place)) => {
+            let place = place.rsplit('/').next().unwrap_or(place);
+            vec![format!("damage found and log set aside ({})", plain(place))]
+        }
+        None if began_anew(context, firing, node) => vec!["came back with a new log".into()],
+        None => Vec::new(),
+    }
 }
 
 /// The servers whose machines a firing concerned, and whether their disks were changed.
@@ -100,8 +119,11 @@ fn record<'a>(context: &'a Context, node: &str) -> &'a MachineRecord {
     node.map_or(&NOTHING, |node| &node.machine)
 }
 
-fn first_after<T>(reports: &[(u64, T)], from_us: u64) -> Option<&(u64, T)> {
-    reports.iter().find(|(at_us, _)| *at_us >= from_us)
+/// The first report from a firing's beginning until its healing was observed.
+fn first_within<'a, T>(reports: &'a [(u64, T)], firing: &Firing) -> Option<&'a (u64, T)> {
+    let until_us = firing.healed_us().unwrap_or(u64::MAX);
+    let mut reports = reports.iter();
+    reports.find(|(at_us, _)| (firing.begun_us()..=until_us).contains(at_us))
 }
 
 /// The generations of the machine tables that were in force from a firing's break to its heal.
@@ -210,20 +232,18 @@ fn wrong_clock(
     }
 }
 
-fn clock_words(tables: &Tables, node: &str, record: &MachineRecord, set: &ClockSet) -> String {
+fn clock_words(tables: &Tables, record: &MachineRecord, set: &ClockSet) -> String {
     if set.rate_permille == 1000 {
-        return format!(
-            "{node}'s clock jumped by {}",
-            offset(set.after_us - set.before_us)
-        );
+        return format!("clock jumped by {}", offset(set.after_us - set.before_us));
     }
     let rate = f64::from(set.rate_permille) / 1000.0;
     match tables.next_clock(record) {
         Some(next) => format!(
-            "{node}'s clock ran at {rate} and came to {}",
-            offset(next.before_us - set.after_us)
+            "clock ran at {rate}, and came to be {} off",
+            // What it gained exactly depends on when each server was told.
+            offset((next.before_us - set.after_us) / 100_000 * 100_000)
         ),
-        None => format!("{node}'s clock ran at {rate}"),
+        None => format!("clock ran at {rate}"),
     }
 }
 
@@ -244,28 +264,29 @@ fn unnoticed(context: &Context, firing: &Firing, node: &str) -> Option<String> {
             }
         )
     });
-    let changed_us = firing.in_force_us();
-    let evidence = context.evidence;
-    let noticed = if wiped {
-        let servers = evidence.header.servers.iter().zip(&evidence.servers);
-        servers
-            .filter(|(name, _)| *name == node)
-            .any(|(_, server)| {
-                let news = |event: &crate::history::ServerEvent| {
-                    event.at_us >= changed_us && event.what == crate::history::What::NewLog
-                };
-                server.events.iter().any(news)
-            })
-    } else {
-        first_after(&record(context, node).set_aside, changed_us).is_some()
+    let noticed = match wiped {
+        true => began_anew(context, firing, node),
+        false => first_within(&record(context, node).set_aside, firing).is_some(),
     };
     let started =
-        firing.heals.iter().flat_map(|line| &line.changes).any(
-            |change| matches!(change, Change::Started { node: started, .. } if started == node),
-        );
-    match (noticed, started) {
+        |change: &&Change| matches!(change, Change::Started { node: at, .. } if at == node);
+    let heals = firing.heals.iter().flat_map(|line| &line.changes);
+    match (noticed, heals.filter(started).count()) {
         (true, _) => None,
-        (false, true) => Some(format!("{node} did not notice that its disk was changed")),
-        (false, false) => Some(format!("{node} did not come back")),
+        (false, 0) => Some(format!("{node} did not come back")),
+        (false, _) => Some(format!("{node} did not notice that its disk was changed")),
     }
+}
+
+/// Whether the server came back with another log than it had.
+fn began_anew(context: &Context, firing: &Firing, node: &str) -> bool {
+    let until_us = firing.healed_us().unwrap_or(u64::MAX);
+    let evidence = context.evidence;
+    let servers = evidence.header.servers.iter().zip(&evidence.servers);
+    servers
+        .filter(|(name, _)| *name == node)
+        .flat_map(|(_, server)| &server.events)
+        .any(|event| {
+            event.what == What::NewLog && (firing.begun_us()..=until_us).contains(&event.at_us)
+        })
 }

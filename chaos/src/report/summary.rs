@@ -6,7 +6,7 @@ use crate::check::{
     Context, faults_problem, latencies, link_hits, longest_gap, machine_effects, percentile,
 };
 use crate::fnv::fnv1a;
-use crate::history::{Applied, Firing, Replica, State, What};
+use crate::history::{ActionLine, Applied, Firing, Replica, State, What};
 use crate::target::{Action, Change};
 
 /// One row a server, in the plan's order.
@@ -182,7 +182,15 @@ fn effect(context: &Context, firing: &Firing) -> String {
             }
         }
     }
-    parts.extend(machine_effects(context, firing));
+    let mut machines = machine_effects(context, firing);
+    let fell = |line: &&ActionLine| matches!(line.action, Action::Fall { .. });
+    if firing.breaks.iter().any(|line| fell(&line)) {
+        // Why it ended comes before that it did.
+        machines.append(&mut parts);
+        parts = machines;
+    } else {
+        parts.append(&mut machines);
+    }
     for (generation, nodes) in &tables {
         parts.push(format!("table {generation} on {}", count(*nodes, "node")));
     }
