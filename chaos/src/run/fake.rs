@@ -352,9 +352,16 @@ impl Target for Fake {
             self.now = self.now.max(until);
         }
         let later = self.coming.split_off(&(self.now, u64::MAX));
-        std::mem::replace(&mut self.coming, later)
-            .into_values()
-            .collect()
+        let come = std::mem::replace(&mut self.coming, later);
+        for observation in come.values() {
+            if let Observation::Fell { node, rule, .. } = observation {
+                self.down.insert(node.clone());
+                self.machines.retain(|known| {
+                    (&known.id, &known.node) != (rule, node) || !known.what.is_over_once_it_struck()
+                });
+            }
+        }
+        come.into_values().collect()
     }
 
     fn failure(&self) -> Option<TargetError> {

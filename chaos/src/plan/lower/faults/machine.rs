@@ -203,9 +203,15 @@ impl Lowering {
         let Some(other) = no_server(&nodes, &|name| self.names.is_server(name)) else {
             return Some(nodes);
         };
+        let message = match self.names.has(&other) {
+            true => format!("`{other}` is no server, and only servers have a log and a clock"),
+            false => {
+                format!("`{other}` means more than servers, and only they have a log and a clock")
+            }
+        };
         self.errors.add_help(
             typed.value.place,
-            format!("`{other}` means more than servers, and only they have a log and a clock"),
+            message,
             "name servers, as s2, leader, follower, random(1) or servers",
         );
         None
