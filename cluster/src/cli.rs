@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use paxosctl_node::ids::ServerId;
+use paxosctl_node::link::Mode;
 
 /// Runs a Paxos-replicated chat cluster from a plan, breaks it on purpose, and proves that nothing
 /// acknowledged was lost.
@@ -228,6 +229,10 @@ pub struct ServerArgs {
     /// Feeds the election timeouts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Put off handling prepares, accepts, commits (p, a, c), log reads (g), requests (r) or all
+    /// (s), each by a number of seconds: p:10::a:20::c:30; or be dead: d
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<Mode>,
 }
 
 #[derive(Debug, Args)]

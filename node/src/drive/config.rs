@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientId, ServerId};
+use crate::link::Mode;
 
 /// A server process.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct ServerConfig {
     pub first_leader: Option<ServerId>,
     /// Feeds the election timeouts.
     pub seed: u64,
+    /// What it puts off, or that it is dead; as long as the process lives.
+    pub mode: Option<Mode>,
 }
 
 /// A balancer process.
