@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::words::{kind_name, show_duration};
-use super::{Link, LinkEffect, LinkFault, Member, Nodes, Partition, Verb};
+use super::{Link, LinkEffect, LinkFault, Member, Nodes, Partition, Shape, Verb};
 
 impl fmt::Display for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +55,21 @@ impl fmt::Display for Partition {
                 f.write_str(" -> ")?;
                 write_list(f, to, ",")
             }
+            Partition::Shape(shape) => shape.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Halves => f.write_str("halves"),
+            Shape::Bridge(None) => f.write_str("bridge"),
+            Shape::Bridge(Some(hub)) => write!(f, "bridge({hub})"),
+            Shape::Chain(order) if order.is_empty() => f.write_str("chain"),
+            Shape::Chain(order) => write!(f, "chain({})", order.join(",")),
+            Shape::MajoritiesRing => f.write_str("majorities-ring"),
+            Shape::Isolate(nodes) => write!(f, "isolate({nodes})"),
         }
     }
 }

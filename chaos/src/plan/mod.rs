@@ -33,6 +33,13 @@
 //!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms}}
 //!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%}}
 //!   - {at: 15s, for: 3s, partition: "leader | rest", name: cut}
+//!   - {at: 19s, for: 1s, every: 2s, partition: halves}    # flaps until the last traffic; see shapes.rs
+//!   - {at: 19s, for: 2s, isolate: s2}           # the same as partition: "isolate(s2)"
+//!   - at: 20s                       # drawn by the seed: which kinds, how often, how long each lasts
+//!     for: 15s
+//!     random: {pick: [kill, pause, partition], weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
+//!              spare: majority,         # never more than f servers at a time; or none
+//!              swarm: true}             # each run draws from another subset of the kinds
 //! settle: 10s                       # after all is healed: the longest time to come level
 //! expect:                           # safety is always judged; these add to it
 //!   agreement: true
@@ -52,8 +59,10 @@
 mod display;
 mod error;
 mod lower;
+mod random;
 mod raw;
 mod script;
+mod shapes;
 mod targets;
 mod words;
 mod yaml;
@@ -64,6 +73,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{PlanError, PlanErrors};
+pub use random::RandomKind;
 
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::Kind;
@@ -126,6 +136,9 @@ pub struct Plan {
     pub cluster: Cluster,
     pub traffic: Vec<Traffic>,
     pub faults: Vec<Fault>,
+    /// Faults to be drawn by the run's seed; `schedule::drawn` puts them among the others.
+    #[serde(default)]
+    pub random: Vec<RandomFaults>,
     /// The longest time that the cluster may take, after all is healed, to answer everything that
     /// is open and to bring all replicas level.
     pub settle: Duration,
@@ -259,6 +272,28 @@ pub enum LinkEffect {
     Delay { by: Duration, jitter: Duration },
 }
 
+/// A time in which faults are drawn, one after the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RandomFaults {
+    /// The drawn faults are called by it: `f3.1`, `f3.2`, …
+    pub id: String,
+    pub line: usize,
+    pub at: Duration,
+    /// All that is drawn is healed by the end of it.
+    pub lasts: Duration,
+    /// What may be drawn, with weights above 0.
+    pub pick: Vec<(RandomKind, u32)>,
+    /// From one fault to the next, both ends included.
+    pub every: (Duration, Duration),
+    /// How long each of them lasts, both ends included.
+    pub each_lasts: (Duration, Duration),
+    /// Whether a majority of the servers is always left whole, and connected.
+    pub spare_majority: bool,
+    /// Whether each run draws from a subset of the kinds, itself drawn by the seed (Groce et al.,
+    /// "Swarm Testing", ISSTA 2012).
+    pub swarm: bool,
+}
+
 /// Which nodes; resolved when the fault fires.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Nodes {
@@ -294,7 +329,26 @@ pub enum Partition {
     /// Each group is cut from every other; nodes that are in none are not touched.
     Groups(Vec<Vec<Member>>),
     /// What the left side sends does not reach the right side.
-    OneWay { from: Vec<Member>, to: Vec<Member> },
+    OneWay {
+        from: Vec<Member>,
+        to: Vec<Member>,
+    },
+    Shape(Shape),
+}
+
+/// A partition by the name of its shape. What is not said is drawn by the run's seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Shape {
+    /// Two groups of servers, as equal as can be.
+    Halves,
+    /// Two groups of servers that only this one server still reaches, both.
+    Bridge(Option<Nodes>),
+    /// The servers in a line, each reaching its neighbours only; empty: drawn.
+    Chain(Vec<String>),
+    /// Each server sees a majority, and no two the same one.
+    MajoritiesRing,
+    /// Each of these nodes is cut from every other node.
+    Isolate(Nodes),
 }
 
 /// A member of a partition group.

@@ -89,7 +89,7 @@ keys! {
     RawFault, "an item of `faults`", free: false, {
         at: "at", every: "every", times: "times", lasts: "for", restart_after: "restart_after",
         name: "name", kill: "kill", stop: "stop", restart: "restart", pause: "pause",
-        delay: "delay", drop: "drop", partition: "partition", random: "random",
+        delay: "delay", drop: "drop", partition: "partition", isolate: "isolate", random: "random",
     }
 }
 
@@ -101,6 +101,17 @@ keys! {
 
 keys! {
     RawDrop, "`drop`", free: false, { link: "link", kinds: "kinds", probability: "probability" }
+}
+
+keys! {
+    RawShape, "`partition`", free: false, { isolate: "isolate" }
+}
+
+keys! {
+    RawRandom, "`random`", free: false, {
+        pick: "pick", weights: "weights", every: "every", lasts: "lasts", spare: "spare",
+        swarm: "swarm",
+    }
 }
 
 keys! {

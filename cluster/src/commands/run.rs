@@ -8,6 +8,7 @@ use paxosctl_chaos::history::{Line, Writer};
 use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::report::{RunResult, Verdict};
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
+use paxosctl_chaos::schedule;
 
 use super::judge;
 use super::reporting::{Reports, summary};
@@ -56,10 +57,10 @@ impl RunRequest {
                         // Short enough to be typed again.
                         None => random_u64()? % 1_000_000,
                     };
-                    let plan = Arc::new(plan);
-                    runs.extend((0..u64::from(typed.runs)).map(|index| PlannedRun {
-                        plan: plan.clone(),
-                        seed: first.wrapping_add(index),
+                    runs.extend((0..u64::from(typed.runs)).map(|index| {
+                        let seed = first.wrapping_add(index);
+                        let plan = Arc::new(schedule::drawn(&plan, seed));
+                        PlannedRun { plan, seed }
                     }));
                 }
                 Err(errors) => problems.push(errors.to_string()),

@@ -1,6 +1,8 @@
 //! Faults: what is broken, when, how often, and when it is healed.
 
 mod links;
+mod partitions;
+mod random;
 mod timing;
 
 use std::time::Duration;
@@ -10,29 +12,42 @@ use crate::plan::error::Place;
 use crate::plan::raw::{RawFault, Typed};
 use crate::plan::targets;
 use crate::plan::yaml::Content;
-use crate::plan::{Fault, Nodes, Verb};
+use crate::plan::{Fault, Nodes, RandomFaults, Verb};
 
-const VERBS: &str = "kill, stop, restart, pause, delay, drop, partition";
+const VERBS: &str = "kill, stop, restart, pause, delay, drop, partition, isolate, random";
 
 impl Lowering {
-    /// `end` is the end of the traffic, when that is known.
-    pub(super) fn faults(&mut self, typed: Option<Typed>, end: Option<Duration>) -> Vec<Fault> {
+    /// The faults that are written out, and those that are drawn. `end` is the end of the traffic,
+    /// when that is known.
+    pub(super) fn faults(
+        &mut self,
+        typed: Option<Typed>,
+        end: Option<Duration>,
+    ) -> (Vec<Fault>, Vec<RandomFaults>) {
         let items = self.items(typed, RawFault::read);
         let mut faults: Vec<Fault> = Vec::new();
+        let mut random: Vec<RandomFaults> = Vec::new();
         for (index, (place, raw)) in items.iter().enumerate() {
-            let id = self.fault_id(raw.name, index + 1, &faults);
-            if let Some(fault) = self.fault(*place, raw, id) {
+            let taken: Vec<&str> = faults
+                .iter()
+                .map(|fault| fault.id.as_str())
+                .chain(random.iter().map(|random| random.id.as_str()))
+                .collect();
+            let id = self.fault_id(raw.name, index + 1, &taken);
+            if let Some(typed) = raw.random {
+                random.extend(self.random(*place, raw, typed, id, end));
+            } else if let Some(fault) = self.fault(*place, raw, id, end) {
                 if let (Some(end), Some(at)) = (end, raw.at) {
                     self.check_end(&fault, at, raw.times, end);
                 }
                 faults.push(fault);
             }
         }
-        faults
+        (faults, random)
     }
 
     /// `f1`, `f2`, … by the place in the plan, unless the plan names it.
-    fn fault_id(&mut self, name: Option<Typed>, number: usize, earlier: &[Fault]) -> String {
+    fn fault_id(&mut self, name: Option<Typed>, number: usize, earlier: &[&str]) -> String {
         let default = format!("f{number}");
         let Some(name) = name else {
             return default;
@@ -59,7 +74,7 @@ impl Lowering {
                 format!("`{text}` cannot name this fault"),
                 "f1, f2, … and heal are used by paxosctl itself; choose another word",
             );
-        } else if earlier.iter().any(|fault| fault.id == text) {
+        } else if earlier.contains(&text) {
             self.errors.add_help(
                 name.value.place,
                 format!("there are two faults called `{text}`"),
@@ -69,26 +84,15 @@ impl Lowering {
         text.to_owned()
     }
 
-    fn fault(&mut self, place: Place, raw: &RawFault, id: String) -> Option<Fault> {
-        if let Some(random) = raw.random {
-            self.errors.add_help(
-                random.key.place,
-                "`random` faults are not supported yet",
-                "write the faults out; a target may be random: kill: random(1)",
-            );
-            return None;
-        }
+    fn fault(
+        &mut self,
+        place: Place,
+        raw: &RawFault,
+        id: String,
+        end: Option<Duration>,
+    ) -> Option<Fault> {
         let at = self.at(raw.at, place);
-        let verbs = [
-            raw.kill,
-            raw.stop,
-            raw.restart,
-            raw.pause,
-            raw.delay,
-            raw.drop,
-            raw.partition,
-        ];
-        let verbs: Vec<Typed> = verbs.into_iter().flatten().collect();
+        let verbs = verbs(raw);
         let [typed] = verbs.as_slice() else {
             match verbs.get(1) {
                 Some(second) => self.errors.add_help(
@@ -106,7 +110,7 @@ impl Lowering {
         };
         let verb = self.verb(raw, typed);
         let lasts = self.lasts(raw, typed);
-        let (every, times) = self.repetition(raw);
+        let (every, times) = self.repetition(raw, at, lasts, end);
         let fault = Fault {
             id,
             line: place.line,
@@ -128,14 +132,10 @@ impl Lowering {
             return self.drop_verb(typed);
         }
         if raw.partition.is_some() {
-            let text = self.text(*typed)?;
-            return match targets::partition(text, &self.names) {
-                Ok(partition) => Some(Verb::Partition(partition)),
-                Err(wrongs) => {
-                    self.add_wrongs(typed.value, wrongs);
-                    None
-                }
-            };
+            return self.partition(typed).map(Verb::Partition);
+        }
+        if raw.isolate.is_some() {
+            return self.isolate(typed).map(Verb::Partition);
         }
         let nodes = self.nodes(typed)?;
         if name_of(typed) != "pause" {
@@ -195,4 +195,19 @@ impl Lowering {
 
 fn name_of<'a>(typed: &Typed<'a>) -> &'a str {
     typed.key.text().unwrap_or_default()
+}
+
+/// What was given that says what to break; one, in a sound fault.
+fn verbs<'a>(raw: &RawFault<'a>) -> Vec<Typed<'a>> {
+    let verbs = [
+        raw.kill,
+        raw.stop,
+        raw.restart,
+        raw.pause,
+        raw.delay,
+        raw.drop,
+        raw.partition,
+        raw.isolate,
+    ];
+    verbs.into_iter().flatten().collect()
 }

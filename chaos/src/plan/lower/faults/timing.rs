@@ -45,25 +45,34 @@ impl Lowering {
         self.positive_duration(typed)
     }
 
-    pub(super) fn repetition(&mut self, raw: &RawFault) -> (Option<Duration>, u32) {
+    /// How long from one firing to the next, and how many there are. Without `times` a fault is
+    /// repeated as long as a firing is healed before the last traffic, at `end`.
+    pub(super) fn repetition(
+        &mut self,
+        raw: &RawFault,
+        at: Option<Duration>,
+        lasts: Option<Duration>,
+        end: Option<Duration>,
+    ) -> (Option<Duration>, u32) {
         let every = raw.every.and_then(|every| self.positive_duration(every));
         let times = raw
             .times
             .and_then(|times| self.whole_number(times, 1, MOST_TIMES));
-        match (raw.every, raw.times) {
-            (Some(every), None) => self.errors.add_help(
-                every.key.place,
-                "`every` without `times`",
-                "say how often it fires: times: 3",
-            ),
-            (None, Some(times)) => self.errors.add_help(
+        if let (None, Some(times)) = (raw.every, raw.times) {
+            self.errors.add_help(
                 times.key.place,
                 "`times` without `every`",
                 "say how long it is from one firing to the next: every: 5s",
-            ),
-            _ => {}
+            );
         }
-        (every, times.unwrap_or(1) as u32)
+        let fitting = || {
+            let room = end?
+                .checked_sub(at?)?
+                .checked_sub(lasts.unwrap_or_default())?;
+            let more = room.as_micros().checked_div(every?.as_micros())?;
+            Some((more as u64 + 1).min(MOST_TIMES))
+        };
+        (every, times.or_else(fitting).unwrap_or(1) as u32)
     }
 
     /// Whether a firing begins before the one before it is healed.
