@@ -316,6 +316,6 @@ fn a_sound_cluster_under_load_neither_asks_for_slots_nor_pushes_any() {
             }
         }
         let chosen = schedule.cluster.log_of(ServerId(1)).len() - settled;
-        assert!(chosen > 100, "seed {seed}: only {chosen} slots");
+        assert!(chosen > 30, "seed {seed}: only {chosen} slots");
     }
 }
