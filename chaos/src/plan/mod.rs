@@ -59,8 +59,10 @@
 mod display;
 mod error;
 mod lower;
+mod mode_text;
 mod random;
 mod raw;
+mod scale;
 mod script;
 mod shapes;
 mod targets;
@@ -74,9 +76,10 @@ use std::time::Duration;
 
 pub use error::{PlanError, PlanErrors};
 pub use random::RandomKind;
+pub use scale::{LARGEST_SCALE, SMALLEST_SCALE};
 
 use paxosctl_node::ids::ServerId;
-use paxosctl_node::link::Kind;
+use paxosctl_node::link::{Distribution, Kind, Mode, Side};
 use serde::{Deserialize, Serialize};
 
 /// Reads and checks the plan at `path`, and the scripts that it names.
@@ -143,6 +146,9 @@ pub struct Plan {
     /// is open and to bring all replicas level.
     pub settle: Duration,
     pub expect: Expect,
+    /// By what the times of the plan were multiplied; see [`Plan::scaled`].
+    #[serde(default = "scale::unscaled")]
+    pub time_scale: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,6 +181,9 @@ pub enum Say {
         /// Who must see it within the time given; empty for no demand.
         seen_by: Vec<String>,
         within: Option<Duration>,
+        /// When servers must have it in their logs.
+        #[serde(default)]
+        learned: Vec<Learned>,
     },
     Join {
         client: String,
@@ -190,6 +199,17 @@ pub enum Say {
         name: String,
         load: Load,
     },
+}
+
+/// When some servers have a message in their logs; times count from when it was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// By name.
+    pub by: Vec<String>,
+    /// Not before.
+    pub after: Option<Duration>,
+    /// At the latest.
+    pub within: Option<Duration>,
 }
 
 /// A stream of messages from many sessions in one process.
@@ -253,6 +273,16 @@ pub enum Verb {
     Pause(Nodes),
     Links(LinkFault),
     Partition(Partition),
+    /// The original system's test modes, each of some servers.
+    Mode(Vec<ServerMode>),
+}
+
+/// Servers and their mode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerMode {
+    pub servers: Nodes,
+    #[serde(with = "mode_text")]
+    pub mode: Mode,
 }
 
 /// What happens to messages on some links.
@@ -263,13 +293,29 @@ pub struct LinkFault {
     pub kinds: Vec<Kind>,
     /// The share of messages that are affected, from 0 to 1.
     pub probability: f64,
+    /// Where it acts. If that is not said, a cut acts at both ends, so that it holds at once and
+    /// also while one of the two cannot be reached; all else acts once, at the sender.
+    #[serde(default)]
+    pub side: Option<Side>,
     pub effect: LinkEffect,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum LinkEffect {
     Drop,
-    Delay { by: Duration, jitter: Duration },
+    Delay {
+        by: Duration,
+        jitter: Duration,
+        #[serde(default)]
+        distribution: Distribution,
+    },
+    /// So many in all of each message.
+    Duplicate {
+        copies: u32,
+    },
+    Reorder {
+        within: Duration,
+    },
 }
 
 /// A time in which faults are drawn, one after the other.
@@ -311,6 +357,8 @@ pub enum Nodes {
     Random(u16),
     /// The server that this client talks to: `server-of(ann)`.
     ServerOf(String),
+    /// One side of a link: every server that the other side does not mean.
+    Rest,
     /// Every server, the balancer and every client.
     All,
     /// Each of these; a node that several of them mean is meant once.

@@ -8,7 +8,7 @@ use super::decide::MOST_COPIES;
 use super::{Rule, Table, What};
 
 /// No message is held back longer than this: a longer delay is a mistake in the unit.
-pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(3600);
+pub const LONGEST_DELAY: Duration = Duration::from_secs(3600);
 
 /// Why a link table is refused. `at` counts the rules from 1, as a reader of the file does.
 #[derive(Debug, Clone, PartialEq, Error)]

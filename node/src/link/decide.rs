@@ -9,7 +9,7 @@ use super::{Kind, Rule, Side, Table, What};
 use crate::wire::LinkCount;
 
 /// However many rules duplicate, one message never becomes more than this many.
-pub(super) const MOST_COPIES: u32 = 16;
+pub const MOST_COPIES: u32 = 16;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@ mod mode;
 mod spread;
 mod table;
 
-pub use check::TableError;
-pub use decide::{Links, Verdict};
+pub use check::{LONGEST_DELAY, TableError};
+pub use decide::{Links, MOST_COPIES, Verdict};
 pub use kind::Kind;
 pub use mode::{MODE_RULE, Mode, ModeError};
 pub use table::{Distribution, Rule, Side, Table, What};

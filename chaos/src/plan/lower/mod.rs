@@ -5,6 +5,7 @@
 
 mod expect;
 mod faults;
+mod learned;
 mod traffic;
 mod values;
 
@@ -110,6 +111,7 @@ impl Lowering {
             random,
             settle: settle?,
             expect,
+            time_scale: 1.0,
         })
     }
 

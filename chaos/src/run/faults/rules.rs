@@ -5,27 +5,28 @@ use paxosctl_node::link::{Rule, Side, What};
 use crate::history::micros;
 use crate::plan::{LinkEffect, LinkFault, Verb};
 
-/// The rules by which the fault called `fault` disturbs `links`. A cut acts at both ends, so that it
-/// holds at once and also while one of the two cannot load its table; all else acts once, at the
-/// sender.
+/// The rules by which the fault called `fault` disturbs `links`. A cut acts at both ends unless the
+/// plan says where, so that it holds at once and also while one of the two cannot load its table;
+/// all else acts once.
 pub fn rules(fault: &str, verb: &Verb, links: &[(String, String)]) -> Vec<Rule> {
-    let (what, kinds, probability) = match verb {
+    let (what, kinds, probability, side) = match verb {
         Verb::Links(LinkFault {
             kinds,
             probability,
+            side,
             effect,
             ..
-        }) => (what(effect), kinds.clone(), *probability),
-        _ => (What::Drop, Vec::new(), 1.0),
+        }) => (what(effect), kinds.clone(), *probability, *side),
+        _ => (What::Drop, Vec::new(), 1.0, None),
     };
-    let sides: &[Side] = if what == What::Drop && probability >= 1.0 {
-        &[Side::Send, Side::Receive]
-    } else {
-        &[Side::Send]
+    let sides = match side {
+        Some(side) => vec![side],
+        None if what == What::Drop && probability >= 1.0 => vec![Side::Send, Side::Receive],
+        None => vec![Side::Send],
     };
     let mut rules = Vec::new();
     for (from, to) in links {
-        for side in sides {
+        for side in &sides {
             rules.push(Rule {
                 id: fault.to_owned(),
                 from: from.clone(),
@@ -43,9 +44,18 @@ pub fn rules(fault: &str, verb: &Verb, links: &[(String, String)]) -> Vec<Rule> 
 fn what(effect: &LinkEffect) -> What {
     match effect {
         LinkEffect::Drop => What::Drop,
-        LinkEffect::Delay { by, jitter } => What::Delay {
+        LinkEffect::Delay {
+            by,
+            jitter,
+            distribution,
+        } => What::Delay {
             by_us: micros(*by),
             jitter_us: micros(*jitter),
+            distribution: *distribution,
+        },
+        LinkEffect::Duplicate { copies } => What::Duplicate { copies: *copies },
+        LinkEffect::Reorder { within } => What::Reorder {
+            within_us: micros(*within),
         },
     }
 }
