@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use paxosctl_chaos::plan::{LARGEST_SCALE, SMALLEST_SCALE};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::Mode;
 
@@ -78,6 +79,10 @@ pub struct RunArgs {
     /// Run each plan so many times, each time with the next seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
+    /// Multiply the times of the plans, from 0.01 to 100: when all happens, how long it lasts and
+    /// how late messages come; not rates, and not what is expected of the cluster's own speed
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_time_scale)]
+    pub time_scale: f64,
     /// Where to save the run; several runs get a folder each below it
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -264,6 +269,14 @@ pub struct ClientArgs {
     /// {"sessions":8,"rate":200.0,"bytes":[32,256],"lasts_ms":40000,"seed":1}
     #[arg(long, value_name = "JSON", value_parser = parse_load)]
     pub load: Option<paxosctl_node::drive::LoadConfig>,
+}
+
+fn parse_time_scale(text: &str) -> Result<f64, String> {
+    let bounds = SMALLEST_SCALE..=LARGEST_SCALE;
+    let scale: Option<f64> = text.parse().ok();
+    scale.filter(|scale| bounds.contains(scale)).ok_or_else(|| {
+        format!("write a number from {SMALLEST_SCALE} to {LARGEST_SCALE}; 0.1 is ten times faster")
+    })
 }
 
 fn parse_hex(text: &str) -> Result<u64, String> {

@@ -250,7 +250,7 @@ fn a_delayed_message_holds_back_no_other() {
         })
         .collect();
     let held = Verdict::Copies(vec![ms(30_000)]);
-    assert!(commits.iter().any(|commit| *commit == held));
+    assert!(commits.contains(&held));
     // Nor does a delay depend on those before it.
     for commit in commits {
         assert!(commit == held || commit == Verdict::Untouched);
