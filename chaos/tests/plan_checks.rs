@@ -345,7 +345,7 @@ fn when_servers_learn() {
     assert_eq!(learned("[{by: \"s1,ann\", within: 2s}]").len(), 1);
     assert_eq!(
         traffic("[{at: 1s, read: ann, learned: [{by: s1, within: 1s}]}]"),
-        ["3:32+7 `learned` does not go with `read`"]
+        ["3:31+7 `learned` does not go with `read`"]
     );
 }
 

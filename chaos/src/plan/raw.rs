@@ -77,7 +77,8 @@ keys! {
 keys! {
     RawTraffic, "an item of `traffic`", free: false, {
         at: "at", speaker: "as", say: "say", seen_by: "seen_by", within: "within",
-        learned: "learned", join: "join", leave: "leave", read: "read", load: "load", lasts: "for", script: "script",
+        learned: "learned", join: "join", leave: "leave", read: "read", load: "load", lasts: "for",
+        script: "script", every: "every", times: "times",
     }
 }
 
@@ -86,7 +87,20 @@ keys! {
 }
 
 keys! {
-    RawLoad, "`load`", free: false, { clients: "clients", rate: "rate", bytes: "bytes" }
+    RawLoad, "`load`", free: false, {
+        clients: "clients", rate: "rate", arrivals: "arrivals", burst: "burst", mix: "mix",
+        bytes: "bytes",
+    }
+}
+
+keys! {
+    RawBurst, "`burst`", free: false, { of: "of", every: "every" }
+}
+
+keys! {
+    RawMix, "`mix`", free: false, {
+        send: "send", read: "read", history: "history", leave: "leave",
+    }
 }
 
 keys! {

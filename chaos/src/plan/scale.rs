@@ -17,7 +17,7 @@ pub(super) fn unscaled() -> f64 {
 
 impl Plan {
     /// The plan with its times multiplied: when all is said and breaks, how long faults and loads
-    /// last, by how much links and modes put messages off, and the demands that go with a message
+    /// last and how often bursts come, by how much links and modes put messages off, and the demands that go with a message
     /// (`seen_by`, `learned`).
     ///
     /// What measures the cluster itself stays: `settle`, all of `expect`, and a load's rate. What
@@ -75,7 +75,13 @@ impl Scale {
                     self.learned(demand);
                 }
             }
-            Say::Load { load, .. } => load.lasts = self.time(load.lasts),
+            Say::Load { load, .. } => {
+                load.lasts = self.time(load.lasts);
+                if let Some(burst) = &mut load.burst {
+                    let every = self.time(Duration::from_millis(burst.every_ms));
+                    burst.every_ms = (every.as_millis() as u64).max(1);
+                }
+            }
             Say::Join { .. } | Say::Leave { .. } | Say::Read { .. } => {}
         }
         scaled
@@ -160,7 +166,7 @@ cluster: {servers: 3, clients: [ann, bob]}
 traffic:
   - {at: 0s, as: ann, say: a}
   - {at: 10s, as: ann, say: b, seen_by: all, within: 2s, learned: [{by: s1, after: 30s, within: 33s}]}
-  - {at: 20s, for: 30s, load: {clients: 2, rate: 20/s}}
+  - {at: 20s, for: 30s, load: {clients: 2, rate: 20/s, burst: {of: 5, every: 5s}}}
 faults:
   - {at: 5s, every: 4s, times: 3, kill: leader, restart_after: 2s}
   - {at: 5s, for: 9s, delay: {link: s1<->s2, by: 100ms, jitter: 30ms, distribution: pareto}}
@@ -183,7 +189,7 @@ cluster: {servers: 3, clients: [ann, bob]}
 traffic:
   - {at: 0s, as: ann, say: a}
   - {at: 1s, as: ann, say: b, seen_by: all, within: 200ms, learned: [{by: s1, after: 3s, within: 3300ms}]}
-  - {at: 2s, for: 3s, load: {clients: 2, rate: 20/s}}
+  - {at: 2s, for: 3s, load: {clients: 2, rate: 20/s, burst: {of: 5, every: 500ms}}}
 faults:
   - {at: 500ms, every: 400ms, times: 3, kill: leader, restart_after: 200ms}
   - {at: 500ms, for: 900ms, delay: {link: s1<->s2, by: 10ms, jitter: 3ms, distribution: pareto}}

@@ -35,7 +35,7 @@ pub fn check(request: &CheckRequest) -> Result<Outcome, Failure> {
             path.display()
         ))
     })?;
-    let mut result = judge::saved_run(&request.dir, &plan, true)?;
+    let mut result = judge::saved_run(&request.dir, &plan)?;
     result.run_dir = Some(request.dir.path().display().to_string());
     request.reports.show(&result)?;
     judge::outcome(&result)

@@ -7,7 +7,7 @@ use paxosctl_chaos::report::{Look, RunResult, json, tables};
 
 use crate::cli::{Report, ReportKind};
 use crate::exit::Failure;
-use crate::output::{Stream, columns, print, width};
+use crate::output::{Stream, print, width};
 use crate::state::RunDir;
 
 /// The reports that were asked for.
@@ -89,18 +89,4 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     };
     made.and_then(|()| fs::write(path, text))
         .map_err(|error| Failure::file("write", path, error))
-}
-
-/// One line a run, for several.
-pub fn summary(results: &[RunResult]) -> String {
-    let rows = results.iter().map(|result| {
-        vec![
-            result.plan.clone(),
-            result.seed.to_string(),
-            result.verdict.word().to_owned(),
-            result.run_dir.clone().unwrap_or_default(),
-        ]
-    });
-    let header = ["PLAN", "SEED", "VERDICT", "RUN DIRECTORY"];
-    format!("\n{}", columns(&header, rows))
 }

@@ -6,6 +6,7 @@
 mod expect;
 mod faults;
 mod learned;
+mod load;
 mod traffic;
 mod values;
 
