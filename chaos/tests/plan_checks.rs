@@ -299,7 +299,7 @@ fn modes_of_servers() {
         fault("at: 2s, mode: {s1: p:1, s9: p:1, ann: p:1}"),
         [
             "4:35+2 unknown server `s9`",
-            "4:44+3 `ann` is more than servers"
+            "4:44+3 `ann` does not mean servers only"
         ]
     );
     assert_eq!(
@@ -308,7 +308,7 @@ fn modes_of_servers() {
     );
     assert_eq!(
         fault("at: 2s, mode: {all: d}"),
-        ["4:26+3 `all` is more than servers"]
+        ["4:26+3 `all` does not mean servers only"]
     );
     assert_eq!(
         fault("at: 2s, every: 2s, times: 2, mode: {s1: d}"),

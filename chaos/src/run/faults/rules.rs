@@ -60,11 +60,14 @@ fn what(effect: &LinkEffect) -> What {
     }
 }
 
-/// The links that rules act on, each once.
+/// The links that rules act on, each once; where a rule is for all links of a node, the node.
 pub(super) fn names_of(rules: &[Rule]) -> Vec<String> {
     let mut names = Vec::new();
     for rule in rules {
-        let name = format!("{}->{}", rule.from, rule.to);
+        let name = match (rule.from.as_str(), rule.to.as_str()) {
+            ("*", node) | (node, "*") => node.to_owned(),
+            (from, to) => format!("{from}->{to}"),
+        };
         if !names.contains(&name) {
             names.push(name);
         }

@@ -40,7 +40,7 @@ impl Lowering {
         if !self.are_servers(&servers) {
             self.errors.add_help(
                 key.place,
-                format!("`{servers}` is more than servers"),
+                format!("`{servers}` does not mean servers only"),
                 "only a server has a mode: name servers, or write leader, followers or servers",
             );
             return None;
