@@ -174,7 +174,9 @@ fn write_limits(f: &mut fmt::Formatter<'_>, fault: &LinkFault) -> fmt::Result {
         write!(f, " ({} only)", kind_names(&fault.kinds).join(", "))?;
     }
     if fault.probability < 1.0 {
-        write!(f, ", {}% of messages", fault.probability * 100.0)?;
+        // Parts of a percent that are not told, as 14.000000000000002, come of the binary form.
+        let percent = (fault.probability * 1e5).round() / 1e3;
+        write!(f, ", {percent}% of messages")?;
     }
     match fault.side {
         None => Ok(()),

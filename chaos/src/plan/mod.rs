@@ -253,6 +253,9 @@ pub struct Fault {
     /// `None`: until all is healed.
     pub lasts: Option<Duration>,
     pub verb: Verb,
+    /// The id of the `random` that drew it.
+    #[serde(default)]
+    pub drawn_by: Option<String>,
 }
 
 impl Traffic {

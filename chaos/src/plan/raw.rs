@@ -184,7 +184,14 @@ fn map_entries<'a>(
 }
 
 /// Keys that other tools, or the words of this one, suggest.
-const MEANT: [(&str, &str, &str); 16] = [
+const MEANT: [(&str, &str, &str); 19] = [
+    ("`partition`", "bridge", "write partition: \"bridge(s3)\""),
+    (
+        "`partition`",
+        "chain",
+        "write partition: \"chain(s1,s2,s3)\"",
+    ),
+    ("`partition`", "halves", "write partition: halves"),
     ("an item of `faults`", "duration", "write `for`"),
     (
         "an item of `faults`",
