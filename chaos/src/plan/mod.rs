@@ -20,13 +20,14 @@
 //! traffic:                          # each item has `at` and one of say, join, leave, read, load, script
 //!   - {at: 1s, as: ann, say: "hello"}
 //!   - {at: 2s, as: bob, say: "hi", seen_by: [ann], within: 2s}    # or seen_by: all
+//!   - {at: 2s, as: bob, say: "now", learned: [{by: "s2,s3", within: 1s}, {by: s1, after: 30s, within: 33s}]}
 //!   - {at: 3s, join: cy}
 //!   - {at: 4s, read: cy}            # a linearizable read of the chat's length
 //!   - {at: 5s, leave: cy}
 //!   - {at: 5s, every: 2s, times: 3, as: ann, say: "again"}    # 5s, 7s, 9s; also join, leave, read
 //!   - {at: 3s, for: 20s, load: {clients: 8, rate: 200/s, bytes: 32..256}}
 //!   - at: 3s                        # without a rate each session waits for its answer
-//!     for: 20s
+//!     for: 40s
 //!     load: {clients: 8, rate: 90/s, arrivals: poisson,       # or steady
 //!            burst: {of: 50, every: 5s},                      # besides the rate, or alone
 //!            mix: {send: 70, read: 20, history: 9, leave: 1}} # who leaves is replaced
@@ -36,8 +37,11 @@
 //!   - {at: 6s, stop: s1, restart_after: 1s}     # SIGTERM: drain, hand leadership over
 //!   - {at: 7s, restart: s2}         # stop, and start at once
 //!   - {at: 8s, for: 3s, pause: random(1)}       # SIGSTOP, SIGCONT
-//!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms}}
-//!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%}}
+//!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms, distribution: normal}}
+//!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%, side: receive}}
+//!   - {at: 9s, for: 4s, duplicate: {link: "leader -> rest", copies: 3}}    # in all; 2 if not said
+//!   - {at: 9s, for: 4s, reorder: {link: "ann <-> server-of(ann)", within: 50ms}}
+//!   - {at: 14s, for: 4s, mode: {s1: "p:10::a:20::c:30", "s2,s3": d}}    # the original's test modes
 //!   - {at: 15s, for: 3s, partition: "leader | rest", name: cut}
 //!   - {at: 19s, for: 1s, every: 2s, partition: halves}    # flaps until the last traffic; see shapes.rs
 //!   - {at: 19s, for: 2s, isolate: s2}           # the same as partition: "isolate(s2)"
@@ -61,6 +65,19 @@
 //!
 //! Times count from the moment when the cluster is ready and need a unit. What a target, a link and
 //! a group can be stands in `targets.rs`, next to the code that reads them.
+//!
+//! A fault of links concerns every message on them, or some:
+//!
+//! | key | means |
+//! |---|---|
+//! | `kinds` | `prepare`, `promise`, `accept`, `accepted`, `commit`, `heartbeat`, `catch-up` (`learn`: only the answers, which teach), `forward` (to the leader), `client` (all between clients and servers; `request`: what they say and ask; `log-read`: pages of the log), `control` (to and from the balancer, and what opens a connection) |
+//! | `probability` | the share of the messages that it hits |
+//! | `side` | `send` or `receive`: where it acts. If that is not said, a `drop` of all messages acts on both sides, all else on sending |
+//! | `distribution` | how delays with a `jitter` are spread, each with the mean `by`: `uniform` within ± jitter (if it is not said), `normal` with the jitter as its standard deviation, `exponential` or `pareto` (a heavier tail) from `by - jitter` on. [`Distribution`] says where they are cut off |
+//!
+//! What a letter of a `mode` means stands in [`paxosctl_node::link::Mode`]'s module: `p`, `a`, `c`
+//! put off prepares, accepts and commits by so many seconds, `g` reads of the log, `r` requests, `s`
+//! all; `d` is dead. With `--time-scale X` the times of a plan are multiplied, see [`Plan::scaled`].
 
 mod display;
 mod error;
