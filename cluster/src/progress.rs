@@ -227,9 +227,18 @@ fn action_words(action: &ActionLine) -> String {
         Some(error) => format!("failed: {error}"),
         None => changes_words(&action.changes),
     };
-    let resolved = some_of(&action.resolved);
+    in_words(&what, &action.resolved, &effect)
+}
+
+/// What was done, to whom, and what was observed, in a line.
+pub fn happened(what: &str, resolved: &[String], changes: &[Change]) -> String {
+    in_words(what, resolved, &changes_words(changes))
+}
+
+fn in_words(what: &str, resolved: &[String], effect: &str) -> String {
+    let resolved = some_of(resolved);
     match (resolved.is_empty(), effect.is_empty()) {
-        (true, true) => what,
+        (true, true) => what.to_owned(),
         (true, false) => format!("{what} ({effect})"),
         (false, true) => format!("{what} → {resolved}"),
         (false, false) => format!("{what} → {resolved} ({effect})"),

@@ -6,8 +6,8 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, RestartRequest,
-    RunRequest, UpRequest,
+    BreakRequest, ChatRequest, CheckRequest, DownRequest, HealRequest, LogsRequest, NodeRequest,
+    PsRequest, ResumeRequest, RunRequest, UpRequest,
 };
 use crate::cli::{Cli, LogTyped, Typed};
 use crate::exit::Failure;
@@ -20,7 +20,9 @@ pub enum Command {
     Check(CheckRequest),
     Up(Box<UpRequest>),
     Down(DownRequest),
-    Restart(RestartRequest),
+    Break(BreakRequest),
+    Resume(ResumeRequest),
+    Heal(HealRequest),
     Ps(PsRequest),
     Logs(LogsRequest),
     Chat(ChatRequest),
@@ -41,7 +43,16 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
         Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
         Typed::Up(up) => Command::Up(Box::new(UpRequest::new(up, clusters)?)),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
-        Typed::Restart(restart) => Command::Restart(RestartRequest::new(restart, clusters)),
+        Typed::Break(typed) => Command::Break(BreakRequest::new(typed, clusters)),
+        Typed::Resume { target, on } => Command::Resume(ResumeRequest {
+            target,
+            cluster: on.cluster,
+            clusters,
+        }),
+        Typed::Heal { on } => Command::Heal(HealRequest {
+            cluster: on.cluster,
+            clusters,
+        }),
         Typed::Ps { cluster } => Command::Ps(PsRequest { cluster, clusters }),
         Typed::Logs(logs) => Command::Logs(LogsRequest {
             node: logs.node,

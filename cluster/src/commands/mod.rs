@@ -1,5 +1,6 @@
 //! What each command means, and doing it.
 
+mod by_hand;
 mod chat;
 mod check;
 mod completions;
@@ -11,13 +12,13 @@ mod lower;
 mod node;
 mod ps;
 mod reporting;
-mod restart;
 mod run;
 mod timeline;
 mod up;
 mod validate;
 mod words;
 
+pub use by_hand::{BreakRequest, HealRequest, ResumeRequest};
 pub use chat::ChatRequest;
 pub use check::CheckRequest;
 pub use down::DownRequest;
@@ -25,7 +26,6 @@ pub use logs::LogsRequest;
 pub use lower::{Command, lower};
 pub use node::NodeRequest;
 pub use ps::PsRequest;
-pub use restart::RestartRequest;
 pub use run::RunRequest;
 pub use up::UpRequest;
 
@@ -41,7 +41,9 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         Command::Check(request) => check::check(&request),
         Command::Up(request) => up::up(&request),
         Command::Down(request) => down::down(&request),
-        Command::Restart(request) => restart::restart(&request),
+        Command::Break(request) => by_hand::break_it(&request),
+        Command::Resume(request) => by_hand::resume(&request),
+        Command::Heal(request) => by_hand::heal(&request),
         Command::Ps(request) => ps::ps(&request),
         Command::Logs(request) => logs::logs(&request),
         Command::Chat(request) => chat::chat(&request),
