@@ -2,7 +2,7 @@
 
 mod by_hand;
 
-pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster};
+pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -69,6 +69,9 @@ pub enum Typed {
     },
     /// Judge a saved run again
     Check(CheckArgs),
+    /// Make a plan of what was done by hand
+    #[command(subcommand)]
+    Plan(PlanTyped),
     /// Look at a server's log on its disk
     #[command(subcommand)]
     Log(LogTyped),

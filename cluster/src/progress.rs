@@ -258,7 +258,8 @@ fn some_of(names: &[String]) -> String {
 
 /// What was observed: each different effect once, with the nodes when they fared differently.
 fn changes_words(changes: &[Change]) -> String {
-    let mut effects: Vec<(String, Vec<&str>)> = Vec::new();
+    // What happened to each node, one thing after the other.
+    let mut fates: Vec<(&str, String)> = Vec::new();
     for change in changes {
         let (node, effect) = match change {
             Change::Exited { node, status } => (node, status.clone()),
@@ -269,9 +270,16 @@ fn changes_words(changes: &[Change]) -> String {
             Change::LinksLater { node, .. } => (node, "links set when it returns".into()),
             Change::Nothing { node, reason } => (node, format!("nothing: {reason}")),
         };
-        match effects.iter_mut().find(|(known, _)| *known == effect) {
+        match fates.iter_mut().find(|(known, _)| known == node) {
+            Some((_, fate)) => *fate += &format!(", then {effect}"),
+            None => fates.push((node, effect)),
+        }
+    }
+    let mut effects: Vec<(String, Vec<&str>)> = Vec::new();
+    for (node, fate) in fates {
+        match effects.iter_mut().find(|(known, _)| *known == fate) {
             Some((_, nodes)) => nodes.push(node),
-            None => effects.push((effect, vec![node])),
+            None => effects.push((fate, vec![node])),
         }
     }
     match effects.as_slice() {
@@ -365,6 +373,14 @@ mod tests {
         assert_eq!(
             changes_words(&[exited("s1"), exited("s2"), nothing]),
             "s1, s2: signal 9; s3: nothing: it is down already"
+        );
+        let started = Change::Started {
+            node: "s1".into(),
+            pid: 1,
+        };
+        assert_eq!(
+            changes_words(&[exited("s1"), started]),
+            "signal 9, then started"
         );
     }
 }

@@ -1,6 +1,8 @@
 //! What was typed to break a running cluster by hand. Targets, links and lengths are words of a plan
 //! and are read where plans are read.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 /// Which cluster.
@@ -89,4 +91,16 @@ pub struct LinkArgs {
     pub lasts: Lasts,
     #[command(flatten)]
     pub on: OnCluster,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PlanTyped {
+    /// Write what was done by hand to a cluster as a plan that does it again
+    Export {
+        /// The cluster's name; needed when several run
+        cluster: Option<String>,
+        /// The file to write [default: standard output]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }

@@ -6,10 +6,10 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    BreakRequest, ChatRequest, CheckRequest, DownRequest, HealRequest, LogsRequest, NodeRequest,
-    PsRequest, ResumeRequest, RunRequest, UpRequest,
+    BreakRequest, ChatRequest, CheckRequest, DownRequest, ExportRequest, HealRequest, LogsRequest,
+    NodeRequest, PsRequest, ResumeRequest, RunRequest, UpRequest,
 };
-use crate::cli::{Cli, LogTyped, Typed};
+use crate::cli::{Cli, LogTyped, PlanTyped, Typed};
 use crate::exit::Failure;
 use crate::state::{Clusters, home};
 
@@ -27,6 +27,7 @@ pub enum Command {
     Logs(LogsRequest),
     Chat(ChatRequest),
     Validate(Vec<PathBuf>),
+    Export(ExportRequest),
     LogDump(PathBuf),
     Completions(Shell),
     Node(NodeRequest),
@@ -62,6 +63,11 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
         }),
         Typed::Chat(chat) => Command::Chat(ChatRequest::new(chat, &clusters)?),
         Typed::Validate { plans } => Command::Validate(plans),
+        Typed::Plan(PlanTyped::Export { cluster, output }) => Command::Export(ExportRequest {
+            cluster,
+            output,
+            clusters,
+        }),
         Typed::Log(LogTyped::Dump { node_dir }) => Command::LogDump(node_dir),
         Typed::Completions { shell } => Command::Completions(shell),
         Typed::Node(typed) => Command::Node(node::lower(typed)?),

@@ -5,6 +5,7 @@ mod chat;
 mod check;
 mod completions;
 mod down;
+mod export;
 mod judge;
 mod log_dump;
 mod logs;
@@ -22,6 +23,7 @@ pub use by_hand::{BreakRequest, HealRequest, ResumeRequest};
 pub use chat::ChatRequest;
 pub use check::CheckRequest;
 pub use down::DownRequest;
+pub use export::ExportRequest;
 pub use logs::LogsRequest;
 pub use lower::{Command, lower};
 pub use node::NodeRequest;
@@ -48,6 +50,7 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         Command::Logs(request) => logs::logs(&request),
         Command::Chat(request) => chat::chat(&request),
         Command::Validate(plans) => validate::validate(&plans),
+        Command::Export(request) => export::export(&request),
         Command::LogDump(dir) => log_dump::log_dump(&dir),
         Command::Completions(shell) => completions::completions(shell),
         Command::Node(request) => node::node(request),

@@ -244,6 +244,16 @@ impl Clusters {
         }
     }
 
+    /// The names of all clusters that have a record, up or down.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn recorded(&self) -> Result<Vec<String>, Failure> {
+        let mut names = self.names()?;
+        names.retain(|name| self.dir_of(name).join(RECORD_FILE).is_file());
+        Ok(names)
+    }
+
     /// Nothing is broken by hand any more.
     pub(super) fn forget_in_force(&self, name: &str) -> Result<(), Failure> {
         let path = self.dir_of(name).join(IN_FORCE_FILE);

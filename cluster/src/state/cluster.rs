@@ -234,6 +234,15 @@ impl Clusters {
     /// # Errors
     /// A directory or a state file cannot be read.
     pub fn all(&self) -> Result<Vec<RunningCluster>, Failure> {
+        let mut clusters = Vec::new();
+        for name in self.names()? {
+            clusters.extend(self.read(&name)?);
+        }
+        Ok(clusters)
+    }
+
+    /// The names of all clusters that have a directory.
+    pub(super) fn names(&self) -> Result<Vec<String>, Failure> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -244,11 +253,7 @@ impl Clusters {
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
         names.sort();
-        let mut clusters = Vec::new();
-        for name in names {
-            clusters.extend(self.read(&name)?);
-        }
-        Ok(clusters)
+        Ok(names)
     }
 
     /// The cluster that a command is about: the named one, or the only one.

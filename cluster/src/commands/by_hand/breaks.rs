@@ -64,6 +64,7 @@ pub fn break_it(request: &BreakRequest) -> Result<Outcome, Failure> {
     let broken = carry_out(&mut session, request, &fault, &view, resolved)?;
     refuse_unstarted(&fault.verb, &broken.changes)?;
     if !broken.changes.iter().any(is_change) {
+        note("nothing changed");
         return Ok(Outcome::Inconclusive);
     }
     let name = session.cluster.name.clone();

@@ -114,6 +114,7 @@ fn outcome(changes: &[Change]) -> Outcome {
     if changes.iter().any(is_change) {
         Outcome::Success
     } else {
+        note("nothing changed");
         Outcome::Inconclusive
     }
 }

@@ -182,7 +182,10 @@ impl<'a> Session<'a> {
         plan::parse_fault(&text, servers, &view.clients).map_err(|errors| {
             // The text around what was typed is ours: its lines and columns say nothing.
             let errors = errors.errors.iter().map(|error| match &error.help {
-                Some(help) => format!("error: {}\n  = help: {help}", error.message),
+                Some(help) => {
+                    let help = help.replace("this plan has", "this cluster has");
+                    format!("error: {}\n  = help: {help}", error.message)
+                }
                 None => format!("error: {}", error.message),
             });
             Failure::Usage(errors.collect::<Vec<_>>().join("\n"))
