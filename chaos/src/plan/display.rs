@@ -134,7 +134,9 @@ fn write_limits(
         write!(f, " ({} only)", names.join(", "))?;
     }
     if probability < 1.0 {
-        write!(f, ", {}% of messages", probability * 100.0)?;
+        // Parts of a percent that are not told, as 14.000000000000002, come of the binary form.
+        let percent = (probability * 1e5).round() / 1e3;
+        write!(f, ", {percent}% of messages")?;
     }
     Ok(())
 }

@@ -23,7 +23,13 @@
 //!   - {at: 3s, join: cy}
 //!   - {at: 4s, read: cy}            # a linearizable read of the chat's length
 //!   - {at: 5s, leave: cy}
+//!   - {at: 5s, every: 2s, times: 3, as: ann, say: "again"}    # 5s, 7s, 9s; also join, leave, read
 //!   - {at: 3s, for: 20s, load: {clients: 8, rate: 200/s, bytes: 32..256}}
+//!   - at: 3s                        # without a rate each session waits for its answer
+//!     for: 20s
+//!     load: {clients: 8, rate: 90/s, arrivals: poisson,       # or steady
+//!            burst: {of: 50, every: 5s},                      # besides the rate, or alone
+//!            mix: {send: 70, read: 20, history: 9, leave: 1}} # who leaves is replaced
 //!   - {at: 6s, script: more.txt}    # its times count from here
 //! faults:                           # each item has `at` and one verb; `every` and `times` repeat it
 //!   - {at: 5s, every: 5s, times: 3, kill: leader, restart_after: 2s}    # SIGKILL
@@ -75,6 +81,7 @@ use std::time::Duration;
 pub use error::{PlanError, PlanErrors};
 pub use random::RandomKind;
 
+pub use paxosctl_node::client::{Arrivals, Burst, Mix};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::Kind;
 use serde::{Deserialize, Serialize};
@@ -210,13 +217,19 @@ pub enum Say {
     },
 }
 
-/// A stream of messages from many sessions in one process.
+/// A stream of operations from many sessions in one process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     pub clients: u32,
-    /// Messages a second over all sessions; `None` is a closed loop: each session says its next
-    /// message when the last was acknowledged.
+    /// Operations a second over all sessions; `None`, and no burst either, is a closed loop: each
+    /// session does its next operation when the last was answered.
     pub rate: Option<f64>,
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    #[serde(default)]
+    pub burst: Option<Burst>,
+    #[serde(default)]
+    pub mix: Mix,
     /// Text length in bytes, both ends included.
     pub bytes: (u32, u32),
     /// How long.
@@ -238,6 +251,9 @@ pub struct Fault {
     /// `None`: until all is healed.
     pub lasts: Option<Duration>,
     pub verb: Verb,
+    /// The id of the `random` that drew it.
+    #[serde(default)]
+    pub drawn_by: Option<String>,
 }
 
 impl Traffic {

@@ -77,12 +77,26 @@ keys! {
 keys! {
     RawTraffic, "an item of `traffic`", free: false, {
         at: "at", speaker: "as", say: "say", seen_by: "seen_by", within: "within", join: "join",
-        leave: "leave", read: "read", load: "load", lasts: "for", script: "script",
+        leave: "leave", read: "read", load: "load", lasts: "for", script: "script", every: "every",
+        times: "times",
     }
 }
 
 keys! {
-    RawLoad, "`load`", free: false, { clients: "clients", rate: "rate", bytes: "bytes" }
+    RawLoad, "`load`", free: false, {
+        clients: "clients", rate: "rate", arrivals: "arrivals", burst: "burst", mix: "mix",
+        bytes: "bytes",
+    }
+}
+
+keys! {
+    RawBurst, "`burst`", free: false, { of: "of", every: "every" }
+}
+
+keys! {
+    RawMix, "`mix`", free: false, {
+        send: "send", read: "read", history: "history", leave: "leave",
+    }
 }
 
 keys! {
@@ -150,7 +164,14 @@ fn map_entries<'a>(
 }
 
 /// Keys that other tools, or the words of this one, suggest.
-const MEANT: [(&str, &str, &str); 12] = [
+const MEANT: [(&str, &str, &str); 15] = [
+    ("`partition`", "bridge", "write partition: \"bridge(s3)\""),
+    (
+        "`partition`",
+        "chain",
+        "write partition: \"chain(s1,s2,s3)\"",
+    ),
+    ("`partition`", "halves", "write partition: halves"),
     ("an item of `faults`", "duration", "write `for`"),
     (
         "an item of `faults`",

@@ -78,6 +78,7 @@ impl<'a> Draw<'a> {
                     times: 1,
                     lasts: (!heals_by_itself).then_some(lasts),
                     verb,
+                    drawn_by: Some(self.random.id.clone()),
                 });
             }
             at += self.between(self.random.every);

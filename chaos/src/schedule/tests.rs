@@ -208,7 +208,7 @@ fn a_dry_run_lists_traffic_and_faults_in_the_order_of_time() {
         rows,
         [
             "500ms f1: pause s3 [s3]",
-            "1s load1: 2 sessions for 60s, as fast as they are acknowledged, 64 bytes []",
+            "1s load1: 2 sessions for 60s, as fast as they are answered, 64 bytes []",
             "1.5s f1: resume []",
             "2s f2: kill leader [known when it fires]",
             "3s f2: start again []",

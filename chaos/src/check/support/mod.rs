@@ -241,6 +241,7 @@ impl Story {
             times: 1,
             lasts: None,
             verb,
+            drawn_by: None,
         });
         id
     }

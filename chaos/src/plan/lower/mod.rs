@@ -5,6 +5,7 @@
 
 mod expect;
 mod faults;
+mod load;
 mod traffic;
 mod values;
 

@@ -126,6 +126,7 @@ impl Lowering {
             times,
             lasts,
             verb: verb?,
+            drawn_by: None,
         };
         self.check_repetition(raw, &fault);
         Some(fault)
