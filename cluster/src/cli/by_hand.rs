@@ -43,14 +43,33 @@ pub enum BreakTyped {
         /// By how much it varies, up and down
         #[arg(long, value_name = "TIME")]
         jitter: Option<String>,
+        /// How it varies: uniform or normal
+        #[arg(long, value_name = "HOW")]
+        distribution: Option<String>,
         #[command(flatten)]
         links: LinkArgs,
     },
     /// Lose messages on links of a running cluster
     Drop(LinkArgs),
+    /// Repeat messages on links of a running cluster
+    Duplicate {
+        /// How often each comes in all; 2 if not given
+        #[arg(long, value_name = "N")]
+        copies: Option<String>,
+        #[command(flatten)]
+        links: LinkArgs,
+    },
+    /// Change the order of messages on links of a running cluster
+    Reorder {
+        /// How long a message may be held back, such as 50ms
+        #[arg(long, value_name = "TIME")]
+        within: Option<String>,
+        #[command(flatten)]
+        links: LinkArgs,
+    },
     /// Cut groups of nodes of a running cluster from each other
     Partition {
-        /// As in a plan: "s1 | s2,s3", "leader | rest", "s1 -> s2" …
+        /// As in a plan: "s1 | s2,s3", "leader | rest", "s1 -> s2", halves, "isolate(s2)" …
         groups: String,
         #[command(flatten)]
         lasts: Lasts,
@@ -87,6 +106,9 @@ pub struct LinkArgs {
     /// Only this share of the messages, such as 50%
     #[arg(long, value_name = "SHARE")]
     pub probability: Option<String>,
+    /// Where it happens: send or receive
+    #[arg(long, value_name = "SIDE")]
+    pub side: Option<String>,
     #[command(flatten)]
     pub lasts: Lasts,
     #[command(flatten)]

@@ -6,8 +6,8 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    BreakRequest, ChatRequest, CheckRequest, DownRequest, ExportRequest, HealRequest, LogsRequest,
-    NodeRequest, PsRequest, ResumeRequest, RunRequest, UpRequest,
+    BreakRequest, ChatRequest, CheckRequest, DownRequest, HealRequest, LogsRequest, NodeRequest,
+    PlanExportRequest, PsRequest, ResumeRequest, RunRequest, UpRequest,
 };
 use crate::cli::{Cli, LogTyped, PlanTyped, Typed};
 use crate::exit::Failure;
@@ -27,7 +27,7 @@ pub enum Command {
     Logs(LogsRequest),
     Chat(ChatRequest),
     Validate(Vec<PathBuf>),
-    Export(ExportRequest),
+    PlanExport(PlanExportRequest),
     LogDump(PathBuf),
     Completions(Shell),
     Node(NodeRequest),
@@ -63,11 +63,13 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
         }),
         Typed::Chat(chat) => Command::Chat(ChatRequest::new(chat, &clusters)?),
         Typed::Validate { plans } => Command::Validate(plans),
-        Typed::Plan(PlanTyped::Export { cluster, output }) => Command::Export(ExportRequest {
-            cluster,
-            output,
-            clusters,
-        }),
+        Typed::Plan(PlanTyped::Export { cluster, output }) => {
+            Command::PlanExport(PlanExportRequest {
+                cluster,
+                output,
+                clusters,
+            })
+        }
         Typed::Log(LogTyped::Dump { node_dir }) => Command::LogDump(node_dir),
         Typed::Completions { shell } => Command::Completions(shell),
         Typed::Node(typed) => Command::Node(node::lower(typed)?),

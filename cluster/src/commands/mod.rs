@@ -5,12 +5,12 @@ mod chat;
 mod check;
 mod completions;
 mod down;
-mod export;
 mod judge;
 mod log_dump;
 mod logs;
 mod lower;
 mod node;
+mod plan_export;
 mod ps;
 mod reporting;
 mod run;
@@ -23,10 +23,10 @@ pub use by_hand::{BreakRequest, HealRequest, ResumeRequest};
 pub use chat::ChatRequest;
 pub use check::CheckRequest;
 pub use down::DownRequest;
-pub use export::ExportRequest;
 pub use logs::LogsRequest;
 pub use lower::{Command, lower};
 pub use node::NodeRequest;
+pub use plan_export::PlanExportRequest;
 pub use ps::PsRequest;
 pub use run::RunRequest;
 pub use up::UpRequest;
@@ -50,7 +50,7 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         Command::Logs(request) => logs::logs(&request),
         Command::Chat(request) => chat::chat(&request),
         Command::Validate(plans) => validate::validate(&plans),
-        Command::Export(request) => export::export(&request),
+        Command::PlanExport(request) => plan_export::export(&request),
         Command::LogDump(dir) => log_dump::log_dump(&dir),
         Command::Completions(shell) => completions::completions(shell),
         Command::Node(request) => node::node(request),

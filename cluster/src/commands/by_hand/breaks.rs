@@ -294,7 +294,7 @@ fn heal_after(session: &mut Session, verb: &Verb, broken: &Broken) -> Result<(),
         }
         // It healed when it was done.
         Verb::Restart(_) => Ok(()),
-        Verb::Links(_) | Verb::Partition(_) => {
+        _ => {
             let fault = broken.fault.as_str();
             heal_links(session, &words, |links| links.fault == fault).map(drop)
         }

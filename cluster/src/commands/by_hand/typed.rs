@@ -27,12 +27,26 @@ impl BreakRequest {
                 cluster: on.cluster,
                 clusters,
             },
-            BreakTyped::Delay { by, jitter, links } => {
-                let by = Some(("by".to_owned(), by));
-                let jitter = jitter.map(|jitter| ("jitter".to_owned(), jitter));
-                linked("delay", by.into_iter().chain(jitter), links, clusters)
+            BreakTyped::Delay {
+                by,
+                jitter,
+                distribution,
+                links,
+            } => {
+                let options = [
+                    ("by", Some(by)),
+                    ("jitter", jitter),
+                    ("distribution", distribution),
+                ];
+                linked("delay", options, links, clusters)
             }
             BreakTyped::Drop(links) => linked("drop", [], links, clusters),
+            BreakTyped::Duplicate { copies, links } => {
+                linked("duplicate", [("copies", copies)], links, clusters)
+            }
+            BreakTyped::Reorder { within, links } => {
+                linked("reorder", [("within", within)], links, clusters)
+            }
         }
     }
 }
@@ -54,20 +68,23 @@ fn down(verb: &str, args: DownArgs, clusters: Clusters) -> BreakRequest {
     }
 }
 
-fn linked(
+fn linked<const N: usize>(
     verb: &str,
-    more: impl IntoIterator<Item = (String, String)>,
+    own: [(&str, Option<String>); N],
     args: LinkArgs,
     clusters: Clusters,
 ) -> BreakRequest {
-    let mut options: Vec<(String, String)> = more.into_iter().collect();
-    if !args.kinds.is_empty() {
-        options.push(("kinds".to_owned(), args.kinds.join(",")));
-    }
-    options.extend(
-        args.probability
-            .map(|share| ("probability".to_owned(), share)),
-    );
+    let kinds = (!args.kinds.is_empty()).then(|| args.kinds.join(","));
+    let shared = [
+        ("kinds", kinds),
+        ("probability", args.probability),
+        ("side", args.side),
+    ];
+    let options = own
+        .into_iter()
+        .chain(shared)
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect();
     BreakRequest {
         typed: TypedFault {
             options: Some(options),

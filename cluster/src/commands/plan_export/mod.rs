@@ -14,7 +14,7 @@ use crate::output::{note, print};
 use crate::state::Clusters;
 
 #[derive(Debug)]
-pub struct ExportRequest {
+pub struct PlanExportRequest {
     pub cluster: Option<String>,
     /// Standard output when there is none.
     pub output: Option<PathBuf>,
@@ -22,7 +22,7 @@ pub struct ExportRequest {
 }
 
 /// Writes the plan of what was done since the cluster was ready; the cluster may be down by now.
-pub fn export(request: &ExportRequest) -> Result<Outcome, Failure> {
+pub fn export(request: &PlanExportRequest) -> Result<Outcome, Failure> {
     let name = picked(request)?;
     let Some((beginning, records)) = request.clusters.records(&name)? else {
         return Err(Failure::Usage(format!(
@@ -59,7 +59,7 @@ pub fn export(request: &ExportRequest) -> Result<Outcome, Failure> {
     Ok(Outcome::Success)
 }
 
-fn picked(request: &ExportRequest) -> Result<String, Failure> {
+fn picked(request: &PlanExportRequest) -> Result<String, Failure> {
     if let Some(name) = &request.cluster {
         return Ok(name.clone());
     }
