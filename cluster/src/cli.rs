@@ -1,5 +1,9 @@
 //! What was typed. [`crate::commands::lower`] turns it into what it means.
 
+mod by_hand;
+
+pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -36,8 +40,20 @@ pub enum Typed {
         /// The cluster's name; needed when several run
         cluster: Option<String>,
     },
-    /// Bring a node of a running cluster back, or stop and start it
-    Restart(RestartArgs),
+    #[command(flatten)]
+    Break(BreakTyped),
+    /// Let paused nodes of a running cluster go on
+    Resume {
+        /// As in a plan: s1, leader, followers, balancer, all, s1,s2 …
+        target: String,
+        #[command(flatten)]
+        on: OnCluster,
+    },
+    /// Heal all that was broken by hand: links, pauses, and nodes that were killed or stopped
+    Heal {
+        #[command(flatten)]
+        on: OnCluster,
+    },
     /// Show the nodes of a running cluster
     Ps {
         /// The cluster's name; needed when several run
@@ -55,6 +71,9 @@ pub enum Typed {
     },
     /// Judge a saved run again
     Check(CheckArgs),
+    /// Make a plan of what was done by hand
+    #[command(subcommand)]
+    Plan(PlanTyped),
     /// Look at a server's log on its disk
     #[command(subcommand)]
     Log(LogTyped),
@@ -122,15 +141,6 @@ pub struct UpArgs {
     /// Forget the chat of an earlier `up` under this name
     #[arg(long)]
     pub fresh: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RestartArgs {
-    /// The node: s1, s2, … or balancer
-    pub node: String,
-    /// The cluster's name; needed when several run
-    #[arg(long)]
-    pub cluster: Option<String>,
 }
 
 #[derive(Debug, Args)]
