@@ -84,6 +84,8 @@ impl Budget {
 fn cost(verb: &Verb, resolved: &Resolved, view: &View) -> usize {
     let is_server = |name: &String| view.servers.contains(name);
     match (verb, resolved) {
+        // Slow or dead, no majority should need it.
+        (_, Resolved::Modes(modes)) => modes.len(),
         // A server with a slow disk or a wrong clock counts as broken: it may cost an election.
         (_, Resolved::Nodes(nodes)) => nodes.iter().filter(|node| is_server(node)).count(),
         (Verb::Links(fault), _) if fault.probability < 1.0 || !fault.kinds.is_empty() => 0,

@@ -52,6 +52,7 @@ pub(super) fn lower(typed: NodeTyped) -> Result<NodeRequest, Failure> {
                     OnDamageTyped::Repair => OnDamage::Repair,
                     OnDamageTyped::Stop => OnDamage::Stop,
                 },
+                mode: server.mode,
             };
             (server.node, NodeKind::Server(config))
         }

@@ -105,6 +105,7 @@ mod tests {
             dir: dir.to_owned(),
             first_leader: None,
             seed: 1,
+            mode: None,
             on_damage,
         }
     }

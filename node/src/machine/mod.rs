@@ -9,11 +9,13 @@ mod steady;
 pub use clock::Clock;
 pub use steady::Steady;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The longest time by which a sync is held up: a longer one is a mistake in the unit.
-const LONGEST_SYNC_US: u64 = 60_000_000;
+pub const LONGEST_SYNC: Duration = Duration::from_secs(60);
 /// The furthest that a clock may jump: a day.
 const FURTHEST_JUMP_US: u64 = 24 * 3_600_000_000;
 /// The slowest and the fastest that a clock may run, in thousandths of the true speed.
@@ -91,7 +93,8 @@ pub enum MachineError {
     },
     #[error(
         "rule {at} (`{id}`) of the machine table slows a sync by up to {longest_us} µs; at most a \
-         minute ({LONGEST_SYNC_US} µs) is allowed"
+         minute ({} µs) is allowed",
+        LONGEST_SYNC.as_micros()
     )]
     TooSlow {
         at: usize,
@@ -147,7 +150,7 @@ fn check_rule(at: usize, rule: &MachineRule) -> Result<(), MachineError> {
                 });
             }
             let longest_us = by_us.saturating_add(jitter_us);
-            if longest_us > LONGEST_SYNC_US {
+            if u128::from(longest_us) > LONGEST_SYNC.as_micros() {
                 return Err(MachineError::TooSlow { at, id, longest_us });
             }
         }
@@ -210,7 +213,7 @@ mod tests {
             rate_permille,
         };
         for sound in [
-            slow(LONGEST_SYNC_US - 1, 1.0),
+            slow(LONGEST_SYNC.as_micros() as u64 - 1, 1.0),
             Trouble::FailSync,
             Trouble::Full { after_bytes: 0 },
             Trouble::TornAppend,
@@ -220,7 +223,7 @@ mod tests {
             assert_eq!(table(sound).check(), Ok(()));
         }
         for wrong in [
-            slow(LONGEST_SYNC_US, 1.0),
+            slow(LONGEST_SYNC.as_micros() as u64, 1.0),
             slow(u64::MAX, 1.0),
             slow(1, 1.5),
             slow(1, f64::NAN),

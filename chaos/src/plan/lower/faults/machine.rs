@@ -1,5 +1,9 @@
 //! Faults of servers' disks and clocks.
 
+use std::time::Duration;
+
+use paxosctl_node::machine::LONGEST_SYNC;
+
 use super::name_of;
 use crate::plan::lower::Lowering;
 use crate::plan::raw::{RawClock, RawDiskFull, RawFlipByte, RawSlowDisk, Typed};
@@ -53,7 +57,7 @@ impl Lowering {
         };
         let jitter = match raw.jitter {
             Some(jitter) => self.duration(jitter),
-            None => Some(std::time::Duration::ZERO),
+            None => Some(Duration::ZERO),
         };
         let probability = match raw.probability {
             Some(probability) => self.word(probability, words::share),
@@ -217,9 +221,6 @@ impl Lowering {
         None
     }
 }
-
-/// A longer sync is refused by the servers too.
-const LONGEST_SYNC: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn on(servers: Option<Nodes>, what: MachineTrouble) -> Option<Verb> {
     let servers = servers?;

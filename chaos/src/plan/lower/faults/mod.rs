@@ -2,6 +2,7 @@
 
 mod links;
 mod machine;
+mod modes;
 mod partitions;
 mod random;
 mod timing;
@@ -12,11 +13,12 @@ use super::{Lowering, is_load_name, is_name_character};
 use crate::plan::error::Place;
 use crate::plan::raw::{RawFault, Typed};
 use crate::plan::targets;
-use crate::plan::yaml::Content;
+use crate::plan::yaml::{Content, Node};
 use crate::plan::{Fault, Nodes, RandomFaults, Verb};
 
-const VERBS: &str = "kill, stop, restart, pause, delay, drop, partition, isolate, slow_disk, \
-                     fail_fsync, disk_full, torn_write, flip_byte, wipe, clock, random";
+const VERBS: &str = "kill, stop, restart, pause, delay, drop, duplicate, reorder, partition, isolate, \
+                     mode, slow_disk, fail_fsync, disk_full, torn_write, flip_byte, wipe, clock, \
+                     random";
 
 impl Lowering {
     /// The faults that are written out, and those that are drawn. `end` is the end of the traffic,
@@ -46,6 +48,13 @@ impl Lowering {
             }
         }
         (faults, random)
+    }
+
+    /// A fault without a plan around it.
+    pub(in crate::plan::lower) fn lone_fault(&mut self, root: &Node) -> Option<Fault> {
+        let raw = RawFault::read(root, &mut self.errors)?;
+        let id = self.fault_id(raw.name, 1, &[]);
+        self.fault(root.place, &raw, id, None)
     }
 
     /// `f1`, `f2`, … by the place in the plan, unless the plan names it.
@@ -121,6 +130,7 @@ impl Lowering {
             times,
             lasts,
             verb: verb?,
+            drawn_by: None,
         };
         self.check_repetition(raw, &fault);
         Some(fault)
@@ -132,6 +142,15 @@ impl Lowering {
         }
         if raw.drop.is_some() {
             return self.drop_verb(typed);
+        }
+        if raw.duplicate.is_some() {
+            return self.duplicate(typed);
+        }
+        if raw.reorder.is_some() {
+            return self.reorder(typed);
+        }
+        if raw.mode.is_some() {
+            return self.mode(typed);
         }
         if raw.partition.is_some() {
             return self.partition(typed).map(Verb::Partition);
@@ -211,6 +230,9 @@ fn verbs<'a>(raw: &RawFault<'a>) -> Vec<Typed<'a>> {
         raw.pause,
         raw.delay,
         raw.drop,
+        raw.duplicate,
+        raw.reorder,
+        raw.mode,
         raw.partition,
         raw.isolate,
         raw.slow_disk,

@@ -119,7 +119,14 @@ impl Lowering {
                 );
             }
             (None, Verb::Machine(fault)) if fault.what.is_deadly() => {}
-            (None, Verb::Pause(_) | Verb::Links(_) | Verb::Partition(_) | Verb::Machine(_)) => {
+            (
+                None,
+                Verb::Pause(_)
+                | Verb::Links(_)
+                | Verb::Partition(_)
+                | Verb::Mode(_)
+                | Verb::Machine(_),
+            ) => {
                 self.errors.add_help(
                     typed.key.place,
                     "it fires again, but never heals",
