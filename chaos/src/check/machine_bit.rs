@@ -29,10 +29,28 @@ pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
             MachineTrouble::ClockJump { .. } | MachineTrouble::ClockRate { .. } => {
                 wrong_clock(&fault.what, &tables, node, record)
             }
-            MachineTrouble::FailFsync | MachineTrouble::DiskFull { .. } => {
-                unharmed(firing, &tables, node, record)
-            }
-            MachineTrouble::TornWrite => unharmed(firing, &tables, node, record).or_else(|| {
+            MachineTrouble::FailFsync => unharmed(
+                firing,
+                &tables,
+                node,
+                record,
+                "synced nothing that could have failed",
+            ),
+            MachineTrouble::DiskFull { .. } => unharmed(
+                firing,
+                &tables,
+                node,
+                record,
+                "did not come to fill its disk",
+            ),
+            MachineTrouble::TornWrite => unharmed(
+                firing,
+                &tables,
+                node,
+                record,
+                "wrote nothing that could have been torn",
+            )
+            .or_else(|| {
                 let cut = first_within(&record.cuts, firing).is_some();
                 (!cut).then(|| format!("{node} had no torn write to cut off when it came back"))
             }),
@@ -187,6 +205,7 @@ fn unharmed(
     tables: &Tables,
     node: &str,
     record: &MachineRecord,
+    idle: &str,
 ) -> Option<String> {
     let ended = firing
         .breaks
@@ -194,7 +213,7 @@ fn unharmed(
         .flat_map(|line| &line.changes)
         .any(|change| matches!(change, Change::Exited { node: ended, .. } if ended == node));
     if tables.hits(firing, record) == 0 {
-        return Some(format!("{node} wrote nothing that it could have struck"));
+        return Some(format!("{node} {idle}"));
     }
     (!ended).then(|| format!("{node} was not observed to end"))
 }

@@ -56,6 +56,15 @@ impl Reach {
         }
     }
 
+    /// How many servers may vote to the end: neither was their disk changed, nor did they say that
+    /// they do not vote.
+    pub fn voters_left(&self) -> usize {
+        self.silenced
+            .iter()
+            .filter(|silenced| silenced.is_none())
+            .count()
+    }
+
     /// The spans, ascending and apart, in which no set of servers that can reach each other, even
     /// over others, is a majority: nothing said in such a span can be acknowledged in it, whatever
     /// route messages take.
