@@ -1,16 +1,28 @@
 //! The result of a run, and its renderings.
 
+mod annotations;
+mod html;
+mod junit;
+mod markdown;
 mod model;
 mod render;
+mod sheet;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod text;
+mod timeline;
+mod words;
 
+pub use annotations::annotations;
+pub use html::{html, html_index};
+pub use junit::junit;
+pub use markdown::{markdown, markdown_of_all};
 pub use model::{
     CheckResult, ClientRow, FaultRow, HeldValue, Latency, Outcome, ReplicaRow, RunResult,
     SCHEMA_VERSION, TrafficSummary, Verdict, Violation,
 };
 pub use render::{Look, json, tables};
 pub(crate) use summary::{clients, faults, replicas, traffic};
+pub use timeline::Timeline;
 pub(crate) use text::{clip, count, moment, plain, share, time};
