@@ -5,6 +5,7 @@
 
 pub mod fake;
 pub mod live;
+pub mod saved;
 
 use std::fs;
 use std::io::Read;

@@ -6,6 +6,7 @@ mod junit;
 mod markdown;
 mod model;
 mod render;
+mod schema;
 mod sheet;
 mod summary;
 #[cfg(test)]
@@ -19,10 +20,11 @@ pub use html::{html, html_index};
 pub use junit::junit;
 pub use markdown::{markdown, markdown_of_all};
 pub use model::{
-    CheckResult, ClientRow, FaultRow, HeldValue, Latency, Outcome, ReplicaRow, RunResult,
+    CheckResult, ClientRow, FaultRow, HeldValue, Latency, Outcome, ReplicaRow, RunResult, RunResults,
     SCHEMA_VERSION, TrafficSummary, Verdict, Violation,
 };
-pub use render::{Look, json, tables};
+pub use render::{Look, json, json_of_all, tables};
+pub use schema::RESULT_SCHEMA;
 pub(crate) use summary::{clients, faults, replicas, traffic};
 pub use timeline::Timeline;
 pub(crate) use text::{clip, count, moment, plain, share, time};

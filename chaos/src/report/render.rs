@@ -6,7 +6,9 @@ use comfy_table::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::model::{CheckResult, RunResult, Verdict, Violation};
+use super::model::{
+    CheckResult, RunResult, RunResults, SCHEMA_VERSION, Verdict, Violation,
+};
 use super::sheet::{self, Entry, Sheet, Tone};
 use super::text::{count, plain};
 use super::words;
@@ -23,6 +25,18 @@ pub struct Look {
 /// The result as `result.json` holds it: indented, with a line feed at the end.
 pub fn json(result: &RunResult) -> String {
     let mut text = serde_json::to_string_pretty(result)
+        .expect("the model has string keys only, and no maps or floats");
+    text.push('\n');
+    text
+}
+
+/// The results of several runs as one document.
+pub fn json_of_all(results: &[RunResult]) -> String {
+    let all = RunResults {
+        schema_version: SCHEMA_VERSION,
+        runs: results.to_vec(),
+    };
+    let mut text = serde_json::to_string_pretty(&all)
         .expect("the model has string keys only, and no maps or floats");
     text.push('\n');
     text

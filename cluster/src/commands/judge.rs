@@ -1,29 +1,33 @@
 //! A saved run becomes a result: its history is read back from the disk and judged.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 
 use paxosctl_chaos::check;
-use paxosctl_chaos::history;
+use paxosctl_chaos::history::{self, Evidence};
 use paxosctl_chaos::plan::Plan;
-use paxosctl_chaos::report::{RunResult, Verdict};
+use paxosctl_chaos::report::{RunResult, Timeline, Verdict};
 use paxosctl_node::ids::ServerId;
 
 use crate::exit::{Failure, Outcome};
 use crate::real::log_on_disk;
 use crate::state::RunDir;
 
+/// A judgement, and what a report can show beside it.
+#[derive(Debug)]
+pub struct Judged {
+    pub result: RunResult,
+    /// None for a run that never began.
+    pub timeline: Option<Timeline>,
+}
+
 /// Judges what is saved, never what is remembered. `disks` says whether the servers' logs on disk
 /// are compared with the history too; no server may be running then.
 ///
 /// # Errors
 /// The history cannot be read.
-pub fn saved_run(dir: &RunDir, plan: &Plan, disks: bool) -> Result<RunResult, Failure> {
-    let path = dir.history();
-    let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
-    let evidence = history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
-        Failure::Cluster(format!("{} cannot be judged: {error}", path.display()))
-    })?;
+pub fn saved_run(dir: &RunDir, plan: &Plan, disks: bool) -> Result<Judged, Failure> {
+    let evidence = evidence(dir)?;
     let mut result = check::judge(&evidence, plan);
     if disks {
         // Without any node's directory only the history was kept; with some, all must be there.
@@ -38,7 +42,38 @@ pub fn saved_run(dir: &RunDir, plan: &Plan, disks: bool) -> Result<RunResult, Fa
             check::add(&mut result, check::disks(&evidence, &logs), &evidence);
         }
     }
-    Ok(result)
+    result.run_dir = Some(dir.path().display().to_string());
+    Ok(Judged {
+        timeline: Some(Timeline::new(&evidence, plan, &result)),
+        result,
+    })
+}
+
+/// What the run saved of itself.
+///
+/// # Errors
+/// The history cannot be read.
+pub fn evidence(dir: &RunDir) -> Result<Evidence, Failure> {
+    let path = dir.history();
+    let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
+    history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
+        Failure::Cluster(format!("{} cannot be judged: {error}", path.display()))
+    })
+}
+
+/// The plan as the run saved it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn saved_plan(dir: &RunDir) -> Result<Plan, Failure> {
+    let path = dir.resolved_plan();
+    let text = fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::Usage(format!(
+            "{} is not a plan that a run saved: {error}",
+            path.display()
+        ))
+    })
 }
 
 /// How a result counts.

@@ -6,10 +6,10 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, RestartRequest,
-    RunRequest, UpRequest,
+    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, ReportRequest,
+    RestartRequest, RunRequest, UpRequest,
 };
-use crate::cli::{Cli, LogTyped, Typed};
+use crate::cli::{Cli, LogTyped, SchemaKind, Typed};
 use crate::exit::Failure;
 use crate::state::{Clusters, home};
 
@@ -18,6 +18,8 @@ use crate::state::{Clusters, home};
 pub enum Command {
     Run(RunRequest),
     Check(CheckRequest),
+    Report(ReportRequest),
+    Schema(SchemaKind),
     Up(Box<UpRequest>),
     Down(DownRequest),
     Restart(RestartRequest),
@@ -39,6 +41,8 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
     Ok(match typed.command {
         Typed::Run(run) => Command::Run(RunRequest::new(run, clusters)?),
         Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
+        Typed::Report(report) => Command::Report(ReportRequest::new(report)?),
+        Typed::Schema { of } => Command::Schema(of),
         Typed::Up(up) => Command::Up(Box::new(UpRequest::new(up, clusters)?)),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
         Typed::Restart(restart) => Command::Restart(RestartRequest::new(restart, clusters)),

@@ -4,15 +4,18 @@ mod chat;
 mod check;
 mod completions;
 mod down;
+mod github;
 mod judge;
 mod log_dump;
 mod logs;
 mod lower;
 mod node;
 mod ps;
+mod report;
 mod reporting;
 mod restart;
 mod run;
+mod schema;
 mod timeline;
 mod up;
 mod validate;
@@ -25,6 +28,7 @@ pub use logs::LogsRequest;
 pub use lower::{Command, lower};
 pub use node::NodeRequest;
 pub use ps::PsRequest;
+pub use report::ReportRequest;
 pub use restart::RestartRequest;
 pub use run::RunRequest;
 pub use up::UpRequest;
@@ -39,6 +43,8 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(request) => run::run(&request),
         Command::Check(request) => check::check(&request),
+        Command::Report(request) => report::report(&request),
+        Command::Schema(of) => schema::schema(of),
         Command::Up(request) => up::up(&request),
         Command::Down(request) => down::down(&request),
         Command::Restart(request) => restart::restart(&request),

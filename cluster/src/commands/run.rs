@@ -9,7 +9,7 @@ use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::report::{RunResult, Verdict};
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
 
-use super::judge;
+use super::judge::{self, Judged};
 use super::reporting::{Reports, summary};
 use super::timeline;
 use super::up::{describe_running, refuse_if_up};
@@ -102,7 +102,14 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
     let mut worst: Result<Outcome, Failure> = Ok(Outcome::Success);
     let mut results = Vec::new();
     for planned in &request.runs {
-        let (result, ending) = one_run(request, planned, &interrupt)?;
+        let (result, ending) = match one_run(request, planned, &interrupt) {
+            Ok(done) => done,
+            Err(failure) => {
+                // What ended before is reported all the same.
+                request.reports.finish()?;
+                return Err(failure);
+            }
+        };
         results.push(result);
         // A cluster that did not come up ends the series: the next would not either.
         worst = match (worst, ending) {
@@ -113,6 +120,7 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
             break;
         }
     }
+    request.reports.finish()?;
     if request.runs.len() > 1 {
         // Whoever reads the exit code must get it, even when nobody reads the summary.
         let _ = print(&summary(&results));
@@ -152,9 +160,9 @@ fn one_run(
         Err(error) => {
             shown.finish();
             let failure = Failure::from(error);
-            let result = could_not_run(planned, &dir, &failure);
-            request.reports.deliver(&result, &dir)?;
-            return Ok((result, Err(failure)));
+            let judged = could_not_run(planned, &dir, &failure);
+            request.reports.deliver(&judged, plan, &dir)?;
+            return Ok((judged.result, Err(failure)));
         }
     };
     let outcome = record(planned, &dir, &mut target, &mut shown, interrupt);
@@ -176,18 +184,17 @@ fn one_run(
         RunOutcome::CouldNotRun(error) => Some(Failure::Cluster(error.to_string())),
     };
     if let Some(failure @ Failure::Cluster(_)) = failure {
-        let result = could_not_run(planned, &dir, &failure);
-        request.reports.deliver(&result, &dir)?;
-        return Ok((result, Err(failure)));
+        let judged = could_not_run(planned, &dir, &failure);
+        request.reports.deliver(&judged, plan, &dir)?;
+        return Ok((judged.result, Err(failure)));
     }
-    let mut result = judge::saved_run(&dir, plan, !request.keep)?;
-    result.run_dir = Some(dir.path().display().to_string());
-    request.reports.deliver(&result, &dir)?;
+    let judged = judge::saved_run(&dir, plan, !request.keep)?;
+    request.reports.deliver(&judged, plan, &dir)?;
     let ending = match failure {
         Some(failure) => Err(failure),
-        None => judge::outcome(&result),
+        None => judge::outcome(&judged.result),
     };
-    Ok((result, ending))
+    Ok((judged.result, ending))
 }
 
 /// Runs the plan against the cluster, and saves the history before anything is judged.
@@ -243,7 +250,7 @@ fn keep(
     Ok(())
 }
 
-fn could_not_run(planned: &PlannedRun, dir: &RunDir, failure: &Failure) -> RunResult {
+fn could_not_run(planned: &PlannedRun, dir: &RunDir, failure: &Failure) -> Judged {
     let command = run_loop::command(&planned.plan, planned.seed);
     let mut result = RunResult::could_not_run(
         &planned.plan.name,
@@ -255,5 +262,8 @@ fn could_not_run(planned: &PlannedRun, dir: &RunDir, failure: &Failure) -> RunRe
         result.set_verdict(Verdict::Interrupted);
     }
     result.run_dir = Some(dir.path().display().to_string());
-    result
+    Judged {
+        result,
+        timeline: None,
+    }
 }

@@ -120,12 +120,11 @@ function addLatency() {
     id: "latency", name: "Latency", draw: drawLatency, tip: tipOfLatency,
     height: () => 230 + stripHeight(),
     key: () => {
-      const { ok, unknown, failed } = document.getElementById("latency").dataset;
-      return [
-        key(`ok ${whole(Number(ok))}`, colours.ok),
-        key(`unknown ${whole(Number(unknown))} (no answer, but stored or perhaps stored)`, colours.unknown),
-        key(`failed ${whole(Number(failed))} (no answer, and not stored)`, colours.failed),
-      ];
+      const meanings = ["ok", "unknown: no answer, but stored or perhaps stored", "failed: no answer, and not stored"];
+      const { dataset } = document.getElementById("latency");
+      return FATES.map((fate, place) => [Number(dataset[fate]), meanings[place], colours[fate]])
+        .filter(([count], place) => place === OK || count > 0)
+        .map(([count, meaning, colour]) => key(`${whole(count)} ${meaning}`, colour));
     },
   });
 }

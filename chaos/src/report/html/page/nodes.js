@@ -63,27 +63,24 @@ function bar(context, from, to, middle, tall, colour, alpha) {
   context.globalAlpha = 1;
 }
 
-// Between two lives there is a thin line, so that the lane can still be followed.
+// Between two lives there is a thin line, so that the lane can still be followed. A client that left
+// does not come again.
 function drawOut(context, lane, middle) {
-  if (lane.up.length === 0) return;
-  context.strokeStyle = colours.out;
-  context.lineWidth = 1;
-  context.setLineDash([2, 4]);
-  context.beginPath();
-  context.moveTo(xOf(lane.up[0][0]), Math.round(middle) + 0.5);
-  context.lineTo(lane.kind === "client" ? xOf(lane.up.at(-1)[1]) : right(), Math.round(middle) + 0.5);
-  context.stroke();
-  context.setLineDash([]);
-  const ends = lane.up.slice(0, lane.kind === "client" ? -1 : undefined).filter(([, to]) => to < full.to);
-  for (const [, to] of ends) {
-    const next = lane.up.find(([from]) => from > to)?.[0] ?? full.to;
-    const x = xOf(to), width = xOf(next) - x;
-    context.fillStyle = colours.kill;
-    context.fillRect(x - 1, middle - 6, 2.5, 12);
-    if (width > 44) {
-      context.fillText("down", Math.max(x, GUTTER) + 6, middle - (lane.kind === "server" ? 6 : 0));
-    }
-  }
+  lane.up.forEach(([, to], place) => {
+    const next = lane.up[place + 1]?.[0] ?? full.to;
+    if (to >= next || (lane.kind === "client" && place + 1 === lane.up.length)) return;
+    const x = xOf(to), end = xOf(next);
+    context.strokeStyle = context.fillStyle = colours.kill;
+    context.lineWidth = 1;
+    context.setLineDash([2, 4]);
+    context.beginPath();
+    context.moveTo(x, Math.round(middle) + 0.5);
+    context.lineTo(end, Math.round(middle) + 0.5);
+    context.stroke();
+    context.setLineDash([]);
+    context.fillRect(x - 1, middle - 7, 2.5, 14);
+    if (end - x > 44) context.fillText("down", Math.max(x, GUTTER) + 6, middle - 7);
+  });
 }
 
 function drawLead(context, lead, middle, colour) {
