@@ -10,6 +10,7 @@ use paxosctl_chaos::target::{Action, Change, LogSource};
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::value::{Command, Value};
+use paxosctl_node::wire::LinkCount;
 
 use super::Place;
 
@@ -41,6 +42,7 @@ name: saved
 cluster: {servers: 3, clients: [ann]}
 traffic:
   - {at: 0s, for: 20s, load: {clients: 8, rate: 50/s, bytes: 32..64}}
+  - {at: 19s, leave: ann}
 faults:
   - {at: 8s, kill: leader, restart_after: 2s}
   - {at: 14s, for: 2s, partition: \"s3 | rest\", name: cut}
@@ -100,7 +102,7 @@ fn lines(operations: u64) -> Vec<(u64, Line)> {
     for name in ["balancer", "s1", "s2", "s3", "ann", "load1", HOSTILE] {
         lines.push(node(0, name, Event::Started { pid: 1, links: 0 }));
     }
-    let ballots = [Ballot::new(1, ServerId(1)), Ballot::new(2, ServerId(2))];
+    let ballots = ballots();
     lines.push(phase(0, Phase::Run));
     lines.push(node(1, "s1", Event::Leading { ballot: ballots[0] }));
     lines.push(node(times.led_us, "s2", Event::Leading { ballot: ballots[1] }));
@@ -108,6 +110,11 @@ fn lines(operations: u64) -> Vec<(u64, Line)> {
     faults(&mut lines, &times);
     logs(&mut lines, &times, values);
     lines
+}
+
+/// Of the first leader and of the second.
+fn ballots() -> [Ballot; 2] {
+    [Ballot::new(1, ServerId(1)), Ballot::new(2, ServerId(2))]
 }
 
 fn node(at_us: u64, node: &str, what: Event) -> (u64, Line) {
@@ -125,10 +132,13 @@ fn traffic(lines: &mut Vec<(u64, Line)>, operations: u64, times: &Times) -> Vec<
     let mut seqs = [0; 8];
     let mut values = Vec::new();
     let mut batch = Vec::new();
+    let mut chosen_us = 0;
     for number in 0..operations {
         let said_us = (number + 1) * times.step_us;
-        let leaderless = (times.killed_us..times.led_us).contains(&said_us);
-        let from_us = if leaderless { times.led_us } else { said_us };
+        // The whole of a slot waits for its last message, and all wait while nobody leads.
+        let whole_us = (number / per_slot + 1) * per_slot * times.step_us;
+        let leaderless = (times.killed_us..times.led_us).contains(&whole_us);
+        let from_us = if leaderless { times.led_us } else { whole_us };
         let acked_us = from_us + 1_000 + number * 7_919 % 2_000;
         let text = if number == 3 { HOSTILE } else { "hello" };
         let say = |client, seq| Event::Say {
@@ -141,38 +151,43 @@ fn traffic(lines: &mut Vec<(u64, Line)>, operations: u64, times: &Times) -> Vec<
         if number % EVERY == 70 {
             // What is never stored has a session of its own: nothing can follow it.
             lines.push(node(said_us, "ann", say(ClientId(1_000 + number), 1)));
-            continue;
-        }
-        let session = (number % 8) as usize;
-        seqs[session] += 1;
-        let (client, seq) = (ClientId(session as u64 + 1), seqs[session]);
-        lines.push(node(said_us, "load1", say(client, seq)));
-        batch.push(Command {
-            client,
-            seq,
-            name: "ann".to_string(),
-            at_ms: 0,
-            text: text.to_string(),
-        });
-        if number % EVERY != 50 {
-            let server = ServerId(if said_us < times.killed_us { 1 } else { 2 });
-            let acked = Event::Acked {
+        } else {
+            let session = (number % 8) as usize;
+            seqs[session] += 1;
+            let (client, seq) = (ClientId(session as u64 + 1), seqs[session]);
+            lines.push(node(said_us, "load1", say(client, seq)));
+            batch.push(Command {
                 client,
                 seq,
-                index: 0,
-                slot: Slot(0),
-                server,
-            };
-            lines.push(node(acked_us, "load1", acked));
+                name: "ann".to_string(),
+                at_ms: 0,
+                text: text.to_string(),
+            });
+            if number % EVERY != 50 {
+                let server = ServerId(if said_us < times.killed_us { 1 } else { 2 });
+                let acked = Event::Acked {
+                    client,
+                    seq,
+                    index: 0,
+                    slot: Slot(0),
+                    server,
+                };
+                lines.push(node(acked_us, "load1", acked));
+            }
         }
-        if batch.len() as u64 == per_slot || number + 1 == operations {
+        if !batch.is_empty() && ((number + 1) % per_slot == 0 || number + 1 == operations) {
             values.push(Value::batch(std::mem::take(&mut batch)));
             let upto = Slot(values.len() as u64);
             let down = (times.killed_us..times.started_us).contains(&acked_us);
             let cut = (times.cut_us..times.joined_us).contains(&acked_us);
+            let ballot = ballots()[usize::from(said_us >= times.killed_us)];
+            // What waits for the next leader is chosen in its order.
+            chosen_us = (from_us + 500).max(chosen_us + 1);
             for (name, out) in [("s1", down), ("s2", false), ("s3", cut)] {
                 if !out {
-                    lines.push(node(acked_us - 500, name, Event::Chosen { upto }));
+                    let accepted = Event::Accepted { ballot, slot: upto };
+                    lines.push(node(chosen_us - 400, name, accepted));
+                    lines.push(node(chosen_us, name, Event::Chosen { upto }));
                 }
             }
         }
@@ -216,11 +231,20 @@ fn faults(lines: &mut Vec<(u64, Line)>, times: &Times) {
     let (kill, start) = (Action::Kill { nodes: s1() }, Action::Start { nodes: s1() });
     let no_links = || Action::Links { rules: Vec::new() };
     let cut = "partition s3 | rest";
+    let counts = vec![LinkCount {
+        rule: "cut".to_string(),
+        hits: 37,
+    }];
+    let hits = Event::LinkCounts {
+        generation: 1,
+        counts,
+    };
     lines.extend([
         action(times.killed_us, "f1", Step::Break, "kill leader", kill, killed),
         action(times.started_us, "f1", Step::Heal, "kill leader", start, started),
         action(times.cut_us, "cut", Step::Break, cut, no_links(), links(1)),
         action(times.joined_us, "cut", Step::Heal, cut, no_links(), links(2)),
+        node(times.joined_us, "s3", hits),
         node(times.started_us + 1, "s1", Event::Started { pid: 2, links: 0 }),
     ]);
 }

@@ -4,7 +4,7 @@ function drawChosen(context, height) {
   const low = Math.min(...chosen.map((steps) => chosenAt(steps, view.from)));
   const high = Math.max(low + 1, ...chosen.map((steps) => chosenAt(steps, view.to)));
   const step = Math.max(nice((high - low) / 4), 1);
-  const bottom = height - 6;
+  const bottom = height - 24;
   const y = (upto) => bottom - (upto - low) / (high - low) * (bottom - 10);
   for (let upto = Math.ceil(low / step) * step; upto <= high; upto += step) gridLine(context, whole(upto), y(upto));
   let drawn = 0;
@@ -16,6 +16,7 @@ function drawChosen(context, height) {
       drawn += drawSteps(context, steps, y);
     });
   });
+  drawTimes(context, height - 9);
   return { steps: drawn };
 }
 
@@ -51,7 +52,7 @@ function tipOfChosen(x) {
 function addChosen() {
   addChart({
     id: "chosen", name: "Chosen index of each replica", draw: drawChosen, tip: tipOfChosen,
-    height: () => 150,
+    height: () => 168,
     key: () => servers.map((server, place) => key(server, serverColour(place + 1))),
   });
 }

@@ -36,7 +36,6 @@ const flags = () => timeline.marks.length > 0 ? FLAGS : 0;
 
 function drawFaults(context, height) {
   const placed = rowsOfBands(context).filter((band) => band.visible);
-  label(context, "faults", flags() + ROW / 2);
   if (timeline.bands.length === 0) {
     context.fillStyle = colours.faint;
     context.fillText("none", GUTTER + 4, flags() + ROW / 2);
@@ -55,19 +54,32 @@ function drawFaults(context, height) {
     context.fillStyle = colours.text;
     for (const { row, from, shown } of placed) context.fillText(shown, from + 7, flags() + row * ROW + ROW / 2);
   });
-  const shown = drawFlags(context);
   drawTimes(context, height - 9);
-  return { bands: placed.length, violations: shown };
+  return { bands: placed.length };
+}
+
+// Flags that would cover each other are one.
+function flagsInView(context) {
+  const found = [];
+  for (const mark of timeline.marks.toSorted((a, b) => a.at_us - b.at_us)) {
+    const x = xOf(mark.at_us);
+    if (x < GUTTER - 1 || x > right() + 1) continue;
+    const last = found.at(-1);
+    if (last && x - last.x < 26) last.marks.push(mark); else found.push({ x, marks: [mark] });
+  }
+  for (const flag of found) {
+    const numbers = flag.marks.map((mark) => mark.violation + 1).sort((a, b) => a - b);
+    flag.text = numbers.length > 2 ? `${numbers[0]} … ${numbers.at(-1)}` : numbers.join(" ");
+    flag.width = Math.max(context.measureText(flag.text).width + 9, 16);
+    flag.x = Math.max(Math.min(flag.x, right() + MARGIN - flag.width / 2), GUTTER - 6 + flag.width / 2);
+  }
+  return found;
 }
 
 function drawFlags(context) {
-  let shown = 0;
+  const found = flagsInView(context);
   context.textAlign = "center";
-  for (const mark of timeline.marks) {
-    const x = xOf(mark.at_us);
-    if (x < GUTTER - 1 || x > right() + 1) continue;
-    shown++;
-    const text = String(mark.violation + 1), width = Math.max(context.measureText(text).width + 8, 16);
+  for (const { x, text, width } of found) {
     context.fillStyle = colours.bad;
     context.beginPath();
     context.roundRect(x - width / 2, 0, width, 15, 7);
@@ -77,7 +89,7 @@ function drawFlags(context) {
   }
   context.textAlign = "left";
   if (timeline.marks.length > 0) label(context, "violations", 8, colours.bad);
-  return shown;
+  return { violations: found.reduce((sum, flag) => sum + flag.marks.length, 0) };
 }
 
 function drawTimes(context, y) {
@@ -91,12 +103,12 @@ function drawTimes(context, y) {
 }
 
 function tipOfFaults(x, y) {
-  const marks = timeline.marks.filter((mark) => Math.abs(xOf(mark.at_us) - x) < 9);
-  if (y < flags() && marks.length > 0) {
-    return marks.map((mark) => `${mark.violation + 1} ${data.violations[mark.violation].property}: ${data.violations[mark.violation].message[0]}`);
-  }
   const context = document.createElement("canvas").getContext("2d");
   context.font = FONT;
+  const flag = y < flags() && flagsInView(context).find((flag) => Math.abs(flag.x - x) <= flag.width / 2 + 2);
+  if (flag) {
+    return flag.marks.map(({ violation }) => `${violation + 1} ${data.violations[violation].property}: ${data.violations[violation].message[0]}`);
+  }
   const found = rowsOfBands(context).find((placed) => {
     const top = flags() + placed.row * ROW;
     const end = Math.max(placed.end, placed.from + context.measureText(placed.shown).width + 10);
@@ -113,7 +125,7 @@ function tipOfFaults(x, y) {
 
 function addFaults() {
   addChart({
-    id: "faults", name: "Faults", draw: drawFaults, tip: tipOfFaults,
+    id: "faults", name: "Faults", draw: drawFaults, above: drawFlags, tip: tipOfFaults,
     height: () => flags() + faultRows() * ROW + 22,
   });
 }

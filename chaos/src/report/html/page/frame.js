@@ -13,7 +13,7 @@ function element(name, attributes, ...children) {
 }
 
 // `height` may depend on the view. `draw(context, height)` returns what it drew, which the canvas
-// carries in its data attributes; `tip(x, y)` the lines that explain a place.
+// carries in its data attributes, and so does `above(context)`, which comes last; `tip(x, y)` the lines that explain a place.
 function addChart(chart) {
   chart.title = element("div", { class: "title" }, element("b", {}, chart.name));
   chart.keys = element("span", { class: "line" });
@@ -51,6 +51,7 @@ function drawChart(chart) {
   clipped(context, height, () => drawWash(context, height));
   Object.assign(canvas.dataset, chart.draw(context, height));
   clipped(context, height, () => drawMarks(context, height));
+  if (chart.above) Object.assign(canvas.dataset, chart.above(context));
   chart.keys.replaceChildren(...(chart.key?.() ?? []));
 }
 

@@ -21,7 +21,7 @@ const stripHeight = () => unanswered() ? STRIP : 0;
 
 function latencyY(latency, height) {
   const { low, high } = latencyRange;
-  const top = stripHeight() + 8, bottom = height - 8;
+  const top = stripHeight() + 8, bottom = height - (hasGap() ? 28 : 8);
   return bottom - (Math.log10(latency) - low) / (high - low) * (bottom - top);
 }
 
@@ -75,12 +75,14 @@ function drawPoints(context, height, from, to, fate) {
   return count;
 }
 
+const hasGap = () => data.traffic.longest_gap_us !== null && data.traffic.longest_gap_at_us !== null;
+
 // The longest time without an acknowledgement.
 function drawGap(context, height) {
+  if (!hasGap()) return;
   const from = data.traffic.longest_gap_at_us, length = data.traffic.longest_gap_us;
-  if (from === null || length === null) return;
-  const x = xOf(from), end = xOf(from + length), y = height - 14;
-  if (end - x < 6) return;
+  const x = xOf(from), end = Math.max(xOf(from + length), x + 2), y = height - 8;
+  if (end < GUTTER || x > right()) return;
   context.strokeStyle = context.fillStyle = colours.faint;
   context.lineWidth = 1;
   context.beginPath();
@@ -91,8 +93,9 @@ function drawGap(context, height) {
   context.moveTo(end, y - 4);
   context.lineTo(end, y + 4);
   context.stroke();
-  const text = `no answer for ${time(length)}`, width = context.measureText(text).width;
-  context.fillText(text, Math.min(Math.max(x, GUTTER) + 4, right() - width - 4), y - 9);
+  const text = `longest silence: ${time(length)}`, width = context.measureText(text).width;
+  if (end + 6 + width < right()) context.fillText(text, end + 6, y + 0.5);
+  else context.fillText(text, x - 6 - width, y + 0.5);
 }
 
 function tipOfLatency(x, y, height) {

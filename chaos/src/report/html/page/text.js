@@ -30,23 +30,30 @@ function cards() {
 function showViolations() {
   if (data.violations.length === 0) return;
   byId("violations").hidden = false;
-  const list = data.violations.map((violation, place) => {
-    const made = element("div", { class: "violation" },
-      element("span", { class: "number" }, String(place + 1)), element("b", {}, violation.property));
-    if (violation.at_us !== null && timeline) {
-      const show = element("button", { type: "button" }, `show at ${moment(violation.at_us)}`);
-      show.addEventListener("click", () => {
-        zoom(violation.at_us - 1e6, violation.at_us + 1e6);
-        draw();
-        byId("charts").scrollIntoView({ block: "start" });
-      });
-      made.append(" ", show);
-    }
-    made.append(...violation.message.map((line) => element("p", {}, line)));
-    made.append(...violation.lines.map((line) => element("p", { class: "detail" }, line)));
-    return made;
-  });
-  byId("violations").lastElementChild.append(...list, ...data.more.map((more) => element("p", { class: "faint" }, more)));
+  const groups = Map.groupBy(data.violations.keys(), (place) => data.violations[place].property);
+  for (const [property, places] of groups) {
+    const group = element("div", { class: "group" }, element("h3", { class: "bad" }, property), ...places.map(violation));
+    byId("violations").append(group);
+  }
+  byId("violations").append(...data.more.map((more) => element("p", { class: "faint" }, more)));
+}
+
+function violation(place) {
+  const { message, lines, at_us } = data.violations[place];
+  const [first, ...others] = message;
+  const made = element("div", { class: "violation" },
+    element("p", {}, element("span", { class: "number" }, String(place + 1)), first), ...others.map((line) => element("p", {}, line)),
+    ...lines.map((line) => element("p", { class: "detail" }, line)));
+  if (at_us !== null && timeline) {
+    const show = element("button", { type: "button" }, `show ${moment(at_us)}`);
+    show.addEventListener("click", () => {
+      zoom(at_us - 1e6, at_us + 1e6);
+      draw();
+      byId("charts").scrollIntoView({ block: "start" });
+    });
+    made.prepend(show);
+  }
+  return made;
 }
 
 function showTables() {
