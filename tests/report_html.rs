@@ -42,10 +42,18 @@ fn chromium() -> Option<PathBuf> {
 fn open(chromium: &Path, place: &Place, page: &Path, more: &[&str]) -> Output {
     let mut command = Command::new(chromium);
     command
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+        ])
         .args(["--window-size=1400,1300", "--hide-scrollbars"])
         .args(["--enable-logging=stderr", "--timeout=60000"])
-        .arg(format!("--user-data-dir={}", place.path().join("browser").display()))
+        .arg(format!(
+            "--user-data-dir={}",
+            place.path().join("browser").display()
+        ))
         .args(more)
         .arg(format!("file://{}", page.display()))
         .stdin(Stdio::null())
@@ -92,7 +100,14 @@ fn reported(place: &Place, operations: u64) -> (PathBuf, serde_json::Value) {
     saved_run(place, "run", operations);
     let page = place.path().join("page.html");
     place
-        .run(&["check", "run", "--report", "html=page.html", "--report", "json=result.json"])
+        .run(&[
+            "check",
+            "run",
+            "--report",
+            "html=page.html",
+            "--report",
+            "json=result.json",
+        ])
         .expect_code(1);
     let json = fs::read_to_string(place.path().join("result.json")).expect("a result");
     (page, serde_json::from_str(&json).expect("JSON"))

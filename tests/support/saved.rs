@@ -63,7 +63,12 @@ pub fn saved_run(place: &Place, name: &str, operations: u64) -> PathBuf {
         writer.write(line).expect("written");
     }
     writer.finish().expect("written");
-    assert!(fs::metadata(dir.join("history.jsonl")).expect("a file").len() > 0);
+    assert!(
+        fs::metadata(dir.join("history.jsonl"))
+            .expect("a file")
+            .len()
+            > 0
+    );
     dir
 }
 
@@ -105,7 +110,11 @@ fn lines(operations: u64) -> Vec<(u64, Line)> {
     let ballots = ballots();
     lines.push(phase(0, Phase::Run));
     lines.push(node(1, "s1", Event::Leading { ballot: ballots[0] }));
-    lines.push(node(times.led_us, "s2", Event::Leading { ballot: ballots[1] }));
+    lines.push(node(
+        times.led_us,
+        "s2",
+        Event::Leading { ballot: ballots[1] },
+    ));
     let values = traffic(&mut lines, operations, &times);
     faults(&mut lines, &times);
     logs(&mut lines, &times, values);
@@ -240,12 +249,37 @@ fn faults(lines: &mut Vec<(u64, Line)>, times: &Times) {
         counts,
     };
     lines.extend([
-        action(times.killed_us, "f1", Step::Break, "kill leader", kill, killed),
-        action(times.started_us, "f1", Step::Heal, "kill leader", start, started),
+        action(
+            times.killed_us,
+            "f1",
+            Step::Break,
+            "kill leader",
+            kill,
+            killed,
+        ),
+        action(
+            times.started_us,
+            "f1",
+            Step::Heal,
+            "kill leader",
+            start,
+            started,
+        ),
         action(times.cut_us, "cut", Step::Break, cut, no_links(), links(1)),
-        action(times.joined_us, "cut", Step::Heal, cut, no_links(), links(2)),
+        action(
+            times.joined_us,
+            "cut",
+            Step::Heal,
+            cut,
+            no_links(),
+            links(2),
+        ),
         node(times.joined_us, "s3", hits),
-        node(times.started_us + 1, "s1", Event::Started { pid: 2, links: 0 }),
+        node(
+            times.started_us + 1,
+            "s1",
+            Event::Started { pid: 2, links: 0 },
+        ),
     ]);
 }
 
@@ -265,9 +299,20 @@ fn logs(lines: &mut Vec<(u64, Line)>, times: &Times, values: Vec<Value>) {
         lines.push((end_us, log));
         for (place, value) in values.iter().enumerate() {
             let other = number == 3 && place == 2;
-            let value = if other { hostile_value() } else { value.clone() };
+            let value = if other {
+                hostile_value()
+            } else {
+                value.clone()
+            };
             let slot = Slot(place as u64 + 1);
-            lines.push((end_us, Line::Slot { server, slot, value }));
+            lines.push((
+                end_us,
+                Line::Slot {
+                    server,
+                    slot,
+                    value,
+                },
+            ));
         }
     }
     let end = Line::End {

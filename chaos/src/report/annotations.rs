@@ -61,11 +61,7 @@ fn expectation(source: &str, property: &str) -> Option<usize> {
 
 /// <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>
 fn error(file: &str, line: usize, title: &str, message: &str) -> String {
-    let property = |text: &str| {
-        data(&plain(text))
-            .replace(':', "%3A")
-            .replace(',', "%2C")
-    };
+    let property = |text: &str| data(&plain(text)).replace(':', "%3A").replace(',', "%2C");
     let message: Vec<String> = message.lines().map(plain).collect();
     format!(
         "::error file={},line={line},title={}::{}",
@@ -88,14 +84,20 @@ mod tests {
     #[test]
     fn nothing_in_a_text_ends_the_command_or_begins_another() {
         assert_eq!(
-            error("plans/a,b:c.yaml", 3, "100%: x", "50%\r\n::error::no, really"),
+            error(
+                "plans/a,b:c.yaml",
+                3,
+                "100%: x",
+                "50%\r\n::error::no, really"
+            ),
             "::error file=plans/a%2Cb%3Ac.yaml,line=3,title=100%25%3A x::50%25%0A::error::no, really"
         );
     }
 
     #[test]
     fn the_line_of_an_expectation_is_found_however_it_is_written() {
-        let block = "name: x\n# expect: acked: nothing\nexpect:\n  unavailable: {max: 3s}\n  acked: 100%\n";
+        let block =
+            "name: x\n# expect: acked: nothing\nexpect:\n  unavailable: {max: 3s}\n  acked: 100%\n";
         assert_eq!(expectation(block, "acked"), Some(5));
         assert_eq!(expectation(block, "unavailable"), Some(4));
         assert_eq!(expectation(block, "agreement"), None);

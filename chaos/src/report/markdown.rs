@@ -19,9 +19,10 @@ pub fn markdown(result: &RunResult) -> String {
     if !result.reasons.is_empty() {
         out.push('\n');
     }
-    let (fine, notable): (Vec<_>, Vec<_>) = result.checks.iter().partition(|check| {
-        matches!(check.outcome, Outcome::Holds | Outcome::NotJudged)
-    });
+    let (fine, notable): (Vec<_>, Vec<_>) = result
+        .checks
+        .iter()
+        .partition(|check| matches!(check.outcome, Outcome::Holds | Outcome::NotJudged));
     let mut notable = notable;
     notable.sort_by_key(|check| check.outcome != Outcome::Violated);
     table(&mut out, &sheet::checks(notable));
@@ -54,7 +55,10 @@ pub fn markdown_of_all(results: &[RunResult], most_bytes: usize) -> String {
         .iter()
         .filter(|result| result.verdict == Verdict::Pass)
         .count();
-    let mut out = format!("## {passed} of {} passed\n\n", count(results.len() as u64, "run"));
+    let mut out = format!(
+        "## {passed} of {} passed\n\n",
+        count(results.len() as u64, "run")
+    );
     out.push_str("| | plan | seed | verdict | why |\n|---|---|---:|---|---|\n");
     let mut rows: Vec<&RunResult> = results.iter().collect();
     rows.sort_by_key(|result| result.verdict == Verdict::Pass);

@@ -20,11 +20,11 @@ pub use html::{html, html_index};
 pub use junit::junit;
 pub use markdown::{markdown, markdown_of_all};
 pub use model::{
-    CheckResult, ClientRow, FaultRow, HeldValue, Latency, Outcome, ReplicaRow, RunResult, RunResults,
-    SCHEMA_VERSION, TrafficSummary, Verdict, Violation,
+    CheckResult, ClientRow, FaultRow, HeldValue, Latency, Outcome, ReplicaRow, RunResult,
+    RunResults, SCHEMA_VERSION, TrafficSummary, Verdict, Violation,
 };
 pub use render::{Look, json, json_of_all, tables};
 pub use schema::RESULT_SCHEMA;
 pub(crate) use summary::{clients, faults, replicas, traffic};
-pub use timeline::Timeline;
 pub(crate) use text::{clip, count, moment, plain, share, time};
+pub use timeline::Timeline;

@@ -6,9 +6,7 @@ use comfy_table::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::model::{
-    CheckResult, RunResult, RunResults, SCHEMA_VERSION, Verdict, Violation,
-};
+use super::model::{CheckResult, RunResult, RunResults, SCHEMA_VERSION, Verdict, Violation};
 use super::sheet::{self, Entry, Sheet, Tone};
 use super::text::{count, plain};
 use super::words;

@@ -104,7 +104,10 @@ mod tests {
             assert!(!validator.is_valid(&spoiled), "{field}");
         }
         let mut lacking = sound.clone();
-        lacking.as_object_mut().expect("an object").remove("traffic");
+        lacking
+            .as_object_mut()
+            .expect("an object")
+            .remove("traffic");
         assert!(!validator.is_valid(&lacking));
         let mut longer = sound;
         longer["added_later"] = json!(1);

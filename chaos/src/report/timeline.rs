@@ -199,7 +199,10 @@ fn lane(evidence: &Evidence, reach: &Reach, name: &str, kind: Kind) -> Lane {
     let end_us = evidence.end_us;
     let spans = |all: &std::collections::BTreeMap<String, Vec<Span>>| -> Vec<(u64, u64)> {
         let of_node = all.get(name).map_or(&[][..], Vec::as_slice);
-        within(of_node.iter().map(|s| (s.from_us, s.to_us)).collect(), end_us)
+        within(
+            of_node.iter().map(|s| (s.from_us, s.to_us)).collect(),
+            end_us,
+        )
     };
     let down = spans(&reach.lifetimes.down);
     let node = evidence.node(name);
@@ -267,7 +270,9 @@ fn leads(evidence: &Evidence, reach: &Reach) -> Vec<Vec<Lead>> {
                 };
                 // A process that was killed says nothing of its end.
                 let died = down.into_iter().flatten().map(|span| span.from_us);
-                let to_us = died.filter(|&down_us| down_us >= from_us).fold(at_us, u64::min);
+                let to_us = died
+                    .filter(|&down_us| down_us >= from_us)
+                    .fold(at_us, u64::min);
                 let higher = beginnings.iter().find(|&&(at_us, other)| {
                     at_us >= from_us
                         && at_us < to_us
@@ -303,7 +308,10 @@ fn stays(session: &Session, end_us: u64) -> Vec<Stay> {
     let mut stays: Vec<Stay> = Vec::new();
     let mut reroutes = session.reroutes.iter().peekable();
     for (place, join) in session.joins.iter().enumerate() {
-        let next_us = session.joins.get(place + 1).map_or(end_us, |next| next.at_us);
+        let next_us = session
+            .joins
+            .get(place + 1)
+            .map_or(end_us, |next| next.at_us);
         while reroutes.next_if(|r| r.at_us < join.at_us).is_some() {}
         let left = reroutes.next_if(|reroute| reroute.at_us < next_us);
         stays.push(Stay {
@@ -343,7 +351,12 @@ fn operations(context: &Context, lanes: &[Lane]) -> Operations {
     let by: Vec<usize> = evidence
         .nodes
         .iter()
-        .map(|node| lane_of.get(plain(&node.name).as_str()).copied().unwrap_or(0))
+        .map(|node| {
+            lane_of
+                .get(plain(&node.name).as_str())
+                .copied()
+                .unwrap_or(0)
+        })
         .collect();
     let logs_known = evidence.replicas.iter().all(Context::readable);
     /// When it was said, when and by whom it was answered, its fate, by whom, and what.
@@ -357,13 +370,25 @@ fn operations(context: &Context, lanes: &[Lane]) -> Operations {
         };
         let answer = message.ack.map(|ack| (ack.at_us, ack.server.0));
         let node = evidence.sessions[message.session as usize].node;
-        rows.push(row(message.said_us, answer, fate as u8, by[node as usize], Some(&message.text)));
+        rows.push(row(
+            message.said_us,
+            answer,
+            fate as u8,
+            by[node as usize],
+            Some(&message.text),
+        ));
     }
     for session in &evidence.sessions {
         for read in &session.reads {
             let answer = read.done.map(|(at_us, _, server)| (at_us, server.0));
             let fate = answer.map_or(Fate::Failed, |_| Fate::Ok);
-            rows.push(row(read.asked_us, answer, fate as u8 + 3, by[session.node as usize], None));
+            rows.push(row(
+                read.asked_us,
+                answer,
+                fate as u8 + 3,
+                by[session.node as usize],
+                None,
+            ));
         }
     }
     rows.sort_by_key(|row| row.0);
@@ -378,7 +403,9 @@ fn operations(context: &Context, lanes: &[Lane]) -> Operations {
         operations.by.push(by);
         operations.via.push(via);
         if with_texts {
-            operations.texts.push(text.map_or_else(String::new, |text| clip(text, 60)));
+            operations
+                .texts
+                .push(text.map_or_else(String::new, |text| clip(text, 60)));
         }
     }
     operations
@@ -393,7 +420,14 @@ fn row(
 ) -> (u64, u64, u16, u8, usize, Option<&str>) {
     // An answer in the same microsecond is one all the same.
     let latency_us = answer.map_or(0, |(at_us, _)| at_us.saturating_sub(said_us).max(1));
-    (said_us, latency_us, answer.map_or(0, |(_, via)| via), fate, by, text)
+    (
+        said_us,
+        latency_us,
+        answer.map_or(0, |(_, via)| via),
+        fate,
+        by,
+        text,
+    )
 }
 
 fn steps(server: &Server, end_us: u64) -> Steps {

@@ -56,9 +56,8 @@ pub fn saved_run(dir: &RunDir, plan: &Plan, disks: bool) -> Result<Judged, Failu
 pub fn evidence(dir: &RunDir) -> Result<Evidence, Failure> {
     let path = dir.history();
     let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
-    history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
-        Failure::Cluster(format!("{} cannot be judged: {error}", path.display()))
-    })
+    history::read(BufReader::with_capacity(1 << 20, file))
+        .map_err(|error| Failure::Cluster(format!("{} cannot be judged: {error}", path.display())))
 }
 
 /// The plan as the run saved it.

@@ -137,7 +137,9 @@ impl Reports {
                         .collect();
                     html_index(pages.iter().map(|(result, name)| (*result, name.as_str())))
                 }
-                (ReportKind::Table | ReportKind::Markdown, None) | (ReportKind::Html, _) => continue,
+                (ReportKind::Table | ReportKind::Markdown, None) | (ReportKind::Html, _) => {
+                    continue;
+                }
             };
             match &report.path {
                 Some(path) => write(path, &text)?,

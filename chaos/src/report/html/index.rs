@@ -71,6 +71,9 @@ mod tests {
     #[test]
     fn a_file_name_is_only_ever_a_file_name() {
         assert_eq!(relative("r-a-s7.html"), "./r-a-s7.html");
-        assert_eq!(relative("javascript:x?#%\"ü"), "./javascript%3Ax%3F%23%25%22%C3%BC");
+        assert_eq!(
+            relative("javascript:x?#%\"ü"),
+            "./javascript%3Ax%3F%23%25%22%C3%BC"
+        );
     }
 }

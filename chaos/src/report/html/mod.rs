@@ -45,7 +45,11 @@ pub fn html(result: &RunResult, timeline: Option<&Timeline>) -> String {
     // Whoever wrote the texts cannot know what they hash to together with everything else.
     let nonce = format!("{:016x}", fnv1a(data.bytes()));
     let mut page = String::with_capacity(data.len() + script.len() + STYLE.len() + PAGE.len());
-    let title = format!("{} {}", result.verdict.word(), words::facts(result).join(" · "));
+    let title = format!(
+        "{} {}",
+        result.verdict.word(),
+        words::facts(result).join(" · ")
+    );
     fill(
         &mut page,
         PAGE,
