@@ -180,9 +180,10 @@ fn fault_items() {
         fault("at: 2s, kill: s1, restart_after: 0s"),
         ["4:44+2 `restart_after` cannot be 0"]
     );
+    // Without `times` it is repeated until the last traffic, at 9s.
     assert_eq!(
-        fault("at: 2s, every: 1s, kill: leader"),
-        ["4:19+5 `every` without `times`"]
+        fault("at: 2s, every: 1s, kill: s1"),
+        ["4:19+5 the second firing finds its target down"]
     );
     assert_eq!(
         fault("at: 2s, every: 1s, times: 2, kill: s1"),

@@ -76,7 +76,7 @@ pub enum Typed {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The plans, YAML files; they run one after the other
+    /// The plans, YAML files
     #[arg(required = true, value_name = "PLAN")]
     pub plans: Vec<PathBuf>,
     /// Decides everything random; the plan's own or a new one when not given
@@ -85,14 +85,23 @@ pub struct RunArgs {
     /// Run each plan so many times, each time with the next seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
+    /// So many runs at the same time, each with a cluster of its own
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub jobs: u32,
+    /// Start no further run after one that is not a pass; runs that go on are finished
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Where to save the run; several runs get a folder each below it
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Leave the cluster running after the run, for `ps`, `chat` and `down`
     #[arg(long)]
     pub keep: bool,
+    /// Leave the cluster of the first run that is not a pass running
+    #[arg(long, conflicts_with = "keep")]
+    pub keep_on_fail: bool,
     /// Show the timeline and stop
-    #[arg(long, conflicts_with_all = ["keep", "out"])]
+    #[arg(long, conflicts_with_all = ["keep", "keep_on_fail", "out"])]
     pub dry_run: bool,
     /// How to report, and where to [default: table]; may be repeated. One file holds several runs:
     /// JSON as {"runs": [...]}, HTML as a list with a page for each run beside it. Each run also

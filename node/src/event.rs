@@ -161,9 +161,27 @@ pub enum Event {
         length: u64,
         server: ServerId,
     },
+    /// A page of the chat was shown: `count` messages from index `first` on, with the
+    /// [`page_digest`] of them.
+    Page {
+        client: ClientId,
+        first: u64,
+        count: u64,
+        digest: u32,
+    },
     /// A load run ended: no more will be said.
     LoadDone {
         said: u64,
         acked: u64,
     },
+}
+
+/// The digest of a page of the chat: CRC32C over each message's client and sequence number and the
+/// CRC32C of its text, little endian.
+pub fn page_digest(messages: impl Iterator<Item = (ClientId, u64, u32)>) -> u32 {
+    messages.fold(0, |digest, (client, seq, text)| {
+        let digest = crc32c::crc32c_append(digest, &client.0.to_le_bytes());
+        let digest = crc32c::crc32c_append(digest, &seq.to_le_bytes());
+        crc32c::crc32c_append(digest, &text.to_le_bytes())
+    })
 }

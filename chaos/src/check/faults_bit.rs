@@ -1,5 +1,10 @@
-//! Every planned firing of every fault was carried out and had its effect; otherwise the run proves
-//! nothing about it, and is inconclusive (P6).
+//! Every planned firing of every fault was carried out and had its effect, and at least half of what
+//! each `random` drew; otherwise the run proves nothing about it, and is inconclusive (P6).
+//!
+//! What is drawn may meet a cluster in which it can change nothing: a server that is down already, or
+//! a leader that is yet to be elected.
+
+use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::findings::Findings;
@@ -10,6 +15,8 @@ use crate::target::{Action, Change};
 pub(crate) fn check(context: &Context) -> CheckResult {
     let mut findings = Findings::new(context, "faults-bit");
     let mut planned = 0;
+    // Of each `random`: how much was drawn, how much of it in vain, and why the first of that.
+    let mut drawn: BTreeMap<&str, (u64, Vec<String>)> = BTreeMap::new();
     for fault in &context.plan.faults {
         for number in 1..=fault.times {
             planned += 1;
@@ -21,25 +28,48 @@ pub(crate) fn check(context: &Context) -> CheckResult {
                 None => Some("it was never fired".to_string()),
                 Some(firing) => problem(context, firing),
             };
-            if let Some(problem) = problem {
+            let problem = problem.map(|problem| {
                 let which = if fault.times > 1 {
                     format!("{}, firing {number} of {}", fault.id, fault.times)
                 } else {
                     fault.id.clone()
                 };
                 let what = fired.map_or_else(String::new, |f| format!(" ({})", f.planned));
-                findings.undecided(format!("{which}{what}: {problem}"));
+                format!("{which}{what}: {problem}")
+            });
+            if let Some(random) = &fault.drawn_by {
+                let (all, vain) = drawn.entry(random).or_default();
+                *all += 1;
+                vain.extend(problem);
+            } else if let Some(problem) = problem {
+                findings.undecided(problem);
             }
+        }
+    }
+    let mut in_vain = 0;
+    for (random, (all, vain)) in &drawn {
+        in_vain += vain.len() as u64;
+        if vain.len() as u64 * 2 > *all {
+            findings.undecided(format!(
+                "{} of {} drawn by {random} were in vain, the first: {}",
+                vain.len(),
+                count(*all, "fault"),
+                vain[0]
+            ));
         }
     }
     if planned == 0 {
         return findings.not_judged("no faults planned");
     }
-    findings.finish(format!(
+    let mut text = format!(
         "{} of {}",
         count(planned, "firing"),
         count(context.plan.faults.len() as u64, "fault")
-    ))
+    );
+    if in_vain > 0 {
+        text.push_str(&format!(", {in_vain} drawn in vain"));
+    }
+    findings.finish(text)
 }
 
 /// Why a firing is taken not to have done what was planned.

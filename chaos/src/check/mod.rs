@@ -17,6 +17,7 @@ mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
 mod nothing_invented;
+mod pages;
 mod prefix;
 mod reads;
 mod real_time_order;
@@ -54,6 +55,7 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         real_time_order::check(&context),
         client_order::check(&context),
         prefix::check(&context),
+        pages::check(&context),
         reads::check(&context),
         ack_majority::check(&context),
         ballots::check(&context),

@@ -7,7 +7,7 @@ use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::value::Value;
 
 use super::evidence::{
-    Ack, Death, Delivery, Ending, Evidence, HOLE, Join, Node, Read, Replica, Reroute, Server,
+    Ack, Death, Delivery, Ending, Evidence, HOLE, Join, Node, Page, Read, Replica, Reroute, Server,
     ServerEvent, StrayAck, Told, What,
 };
 use super::sessions::{acknowledge, say, session};
@@ -369,6 +369,20 @@ impl Builder {
                 };
                 // A repeated answer is no news: the client took the first.
                 read.done.get_or_insert((at_us, length, server));
+            }
+            Event::Page {
+                client,
+                first,
+                count,
+                digest,
+            } => {
+                let session = session(evidence, client, node, name);
+                session.pages.push(Page {
+                    at_us,
+                    first,
+                    count,
+                    digest,
+                });
             }
             Event::Ready { .. }
             | Event::Links { .. }

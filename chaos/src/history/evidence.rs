@@ -93,6 +93,7 @@ pub struct Session {
     /// In the order in which the client reported them.
     pub deliveries: Vec<Delivery>,
     pub reads: Vec<Read>,
+    pub pages: Vec<Page>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +123,17 @@ pub struct Delivery {
     pub from: ClientId,
     pub seq: u64,
     /// CRC32C of the text.
+    pub digest: u32,
+}
+
+/// A page of the chat that was shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub at_us: u64,
+    /// The index of its first message, and how many there are.
+    pub first: u64,
+    pub count: u64,
+    /// [`paxosctl_node::event::page_digest`] of them.
     pub digest: u32,
 }
 

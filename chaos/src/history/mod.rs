@@ -15,8 +15,8 @@ mod write;
 
 pub use build::Builder;
 pub use evidence::{
-    Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Message, NO_MESSAGE, Node, Read,
-    Replica, Reroute, Server, ServerEvent, Session, StrayAck, Told, What,
+    Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Message, NO_MESSAGE, Node, Page,
+    Read, Replica, Reroute, Server, ServerEvent, Session, StrayAck, Told, What,
 };
 pub use firings::Firing;
 pub use lifetimes::{Lifetimes, Span, State};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::words::{kind_name, show_duration};
-use super::{Link, Member, Nodes, Partition, Verb};
+use super::{Link, LinkEffect, LinkFault, Member, Nodes, Partition, Shape, Verb};
 
 impl fmt::Display for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +55,21 @@ impl fmt::Display for Partition {
                 f.write_str(" -> ")?;
                 write_list(f, to, ",")
             }
+            Partition::Shape(shape) => shape.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Halves => f.write_str("halves"),
+            Shape::Bridge(None) => f.write_str("bridge"),
+            Shape::Bridge(Some(hub)) => write!(f, "bridge({hub})"),
+            Shape::Chain(order) if order.is_empty() => f.write_str("chain"),
+            Shape::Chain(order) => write!(f, "chain({})", order.join(",")),
+            Shape::MajoritiesRing => f.write_str("majorities-ring"),
+            Shape::Isolate(nodes) => write!(f, "isolate({nodes})"),
         }
     }
 }
@@ -67,32 +82,26 @@ impl fmt::Display for Verb {
             Verb::Stop(nodes) => write!(f, "stop {nodes}"),
             Verb::Restart(nodes) => write!(f, "restart {nodes}"),
             Verb::Pause(nodes) => write!(f, "pause {nodes}"),
-            Verb::Delay {
-                links,
-                by,
-                jitter,
-                kinds,
-                probability,
-            } => {
-                f.write_str("delay ")?;
-                write_links(f, links)?;
-                write!(f, " by {}", show_duration(*by))?;
-                if !jitter.is_zero() {
-                    write!(f, " ± {}", show_duration(*jitter))?;
-                }
-                write_limits(f, kinds, *probability)
-            }
-            Verb::Drop {
-                links,
-                kinds,
-                probability,
-            } => {
-                f.write_str("drop ")?;
-                write_links(f, links)?;
-                write_limits(f, kinds, *probability)
-            }
+            Verb::Links(fault) => fault.fmt(f),
             Verb::Partition(partition) => write!(f, "partition {partition}"),
         }
+    }
+}
+
+impl fmt::Display for LinkFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.effect {
+            LinkEffect::Drop => f.write_str("drop ")?,
+            LinkEffect::Delay { .. } => f.write_str("delay ")?,
+        }
+        write_links(f, &self.links)?;
+        if let LinkEffect::Delay { by, jitter } = self.effect {
+            write!(f, " by {}", show_duration(by))?;
+            if !jitter.is_zero() {
+                write!(f, " ± {}", show_duration(jitter))?;
+            }
+        }
+        write_limits(f, &self.kinds, self.probability)
     }
 }
 
@@ -125,7 +134,9 @@ fn write_limits(
         write!(f, " ({} only)", names.join(", "))?;
     }
     if probability < 1.0 {
-        write!(f, ", {}% of messages", probability * 100.0)?;
+        // Parts of a percent that are not told, as 14.000000000000002, come of the binary form.
+        let percent = (probability * 1e5).round() / 1e3;
+        write!(f, ", {percent}% of messages")?;
     }
     Ok(())
 }

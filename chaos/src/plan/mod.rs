@@ -23,7 +23,13 @@
 //!   - {at: 3s, join: cy}
 //!   - {at: 4s, read: cy}            # a linearizable read of the chat's length
 //!   - {at: 5s, leave: cy}
+//!   - {at: 5s, every: 2s, times: 3, as: ann, say: "again"}    # 5s, 7s, 9s; also join, leave, read
 //!   - {at: 3s, for: 20s, load: {clients: 8, rate: 200/s, bytes: 32..256}}
+//!   - at: 3s                        # without a rate each session waits for its answer
+//!     for: 20s
+//!     load: {clients: 8, rate: 90/s, arrivals: poisson,       # or steady
+//!            burst: {of: 50, every: 5s},                      # besides the rate, or alone
+//!            mix: {send: 70, read: 20, history: 9, leave: 1}} # who leaves is replaced
 //!   - {at: 6s, script: more.txt}    # its times count from here
 //! faults:                           # each item has `at` and one verb; `every` and `times` repeat it
 //!   - {at: 5s, every: 5s, times: 3, kill: leader, restart_after: 2s}    # SIGKILL
@@ -33,6 +39,13 @@
 //!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms}}
 //!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%}}
 //!   - {at: 15s, for: 3s, partition: "leader | rest", name: cut}
+//!   - {at: 19s, for: 1s, every: 2s, partition: halves}    # flaps until the last traffic; see shapes.rs
+//!   - {at: 19s, for: 2s, isolate: s2}           # the same as partition: "isolate(s2)"
+//!   - at: 20s                       # drawn by the seed: which kinds, how often, how long each lasts
+//!     for: 15s
+//!     random: {pick: [kill, pause, partition], weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
+//!              spare: majority,         # never more than f servers at a time; or none
+//!              swarm: true}             # each run draws from another subset of the kinds
 //! settle: 10s                       # after all is healed: the longest time to come level
 //! expect:                           # safety is always judged; these add to it
 //!   agreement: true
@@ -52,8 +65,10 @@
 mod display;
 mod error;
 mod lower;
+mod random;
 mod raw;
 mod script;
+mod shapes;
 mod targets;
 mod words;
 mod yaml;
@@ -64,7 +79,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{PlanError, PlanErrors};
+pub use random::RandomKind;
 
+pub use paxosctl_node::client::{Arrivals, Burst, Mix};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::Kind;
 use serde::{Deserialize, Serialize};
@@ -126,6 +143,9 @@ pub struct Plan {
     pub cluster: Cluster,
     pub traffic: Vec<Traffic>,
     pub faults: Vec<Fault>,
+    /// Faults to be drawn by the run's seed; `schedule::drawn` puts them among the others.
+    #[serde(default)]
+    pub random: Vec<RandomFaults>,
     /// The longest time that the cluster may take, after all is healed, to answer everything that
     /// is open and to bring all replicas level.
     pub settle: Duration,
@@ -179,13 +199,19 @@ pub enum Say {
     },
 }
 
-/// A stream of messages from many sessions in one process.
+/// A stream of operations from many sessions in one process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     pub clients: u32,
-    /// Messages a second over all sessions; `None` is a closed loop: each session says its next
-    /// message when the last was acknowledged.
+    /// Operations a second over all sessions; `None`, and no burst either, is a closed loop: each
+    /// session does its next operation when the last was answered.
     pub rate: Option<f64>,
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    #[serde(default)]
+    pub burst: Option<Burst>,
+    #[serde(default)]
+    pub mix: Mix,
     /// Text length in bytes, both ends included.
     pub bytes: (u32, u32),
     /// How long.
@@ -207,6 +233,9 @@ pub struct Fault {
     /// `None`: until all is healed.
     pub lasts: Option<Duration>,
     pub verb: Verb,
+    /// The id of the `random` that drew it.
+    #[serde(default)]
+    pub drawn_by: Option<String>,
 }
 
 impl Traffic {
@@ -238,19 +267,47 @@ pub enum Verb {
     /// Stops and starts at once, or starts what is down.
     Restart(Nodes),
     Pause(Nodes),
-    Delay {
-        links: Vec<Link>,
-        by: Duration,
-        jitter: Duration,
-        kinds: Vec<Kind>,
-        probability: f64,
-    },
-    Drop {
-        links: Vec<Link>,
-        kinds: Vec<Kind>,
-        probability: f64,
-    },
+    Links(LinkFault),
     Partition(Partition),
+}
+
+/// What happens to messages on some links.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkFault {
+    pub links: Vec<Link>,
+    /// Empty for all.
+    pub kinds: Vec<Kind>,
+    /// The share of messages that are affected, from 0 to 1.
+    pub probability: f64,
+    pub effect: LinkEffect,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum LinkEffect {
+    Drop,
+    Delay { by: Duration, jitter: Duration },
+}
+
+/// A time in which faults are drawn, one after the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RandomFaults {
+    /// The drawn faults are called by it: `f3.1`, `f3.2`, …
+    pub id: String,
+    pub line: usize,
+    pub at: Duration,
+    /// All that is drawn is healed by the end of it.
+    pub lasts: Duration,
+    /// What may be drawn, with weights above 0.
+    pub pick: Vec<(RandomKind, u32)>,
+    /// From one fault to the next, both ends included.
+    pub every: (Duration, Duration),
+    /// How long each of them lasts, both ends included.
+    pub each_lasts: (Duration, Duration),
+    /// Whether a majority of the servers is always left whole, and connected.
+    pub spare_majority: bool,
+    /// Whether each run draws from a subset of the kinds, itself drawn by the seed (Groce et al.,
+    /// "Swarm Testing", ISSTA 2012).
+    pub swarm: bool,
 }
 
 /// Which nodes; resolved when the fault fires.
@@ -288,7 +345,26 @@ pub enum Partition {
     /// Each group is cut from every other; nodes that are in none are not touched.
     Groups(Vec<Vec<Member>>),
     /// What the left side sends does not reach the right side.
-    OneWay { from: Vec<Member>, to: Vec<Member> },
+    OneWay {
+        from: Vec<Member>,
+        to: Vec<Member>,
+    },
+    Shape(Shape),
+}
+
+/// A partition by the name of its shape. What is not said is drawn by the run's seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Shape {
+    /// Two groups of servers, as equal as can be.
+    Halves,
+    /// Two groups of servers that only this one server still reaches, both.
+    Bridge(Option<Nodes>),
+    /// The servers in a line, each reaching its neighbours only; empty: drawn.
+    Chain(Vec<String>),
+    /// Each server sees a majority, and no two the same one.
+    MajoritiesRing,
+    /// Each of these nodes is cut from every other node.
+    Isolate(Nodes),
 }
 
 /// A member of a partition group.

@@ -77,19 +77,33 @@ keys! {
 keys! {
     RawTraffic, "an item of `traffic`", free: false, {
         at: "at", speaker: "as", say: "say", seen_by: "seen_by", within: "within", join: "join",
-        leave: "leave", read: "read", load: "load", lasts: "for", script: "script",
+        leave: "leave", read: "read", load: "load", lasts: "for", script: "script", every: "every",
+        times: "times",
     }
 }
 
 keys! {
-    RawLoad, "`load`", free: false, { clients: "clients", rate: "rate", bytes: "bytes" }
+    RawLoad, "`load`", free: false, {
+        clients: "clients", rate: "rate", arrivals: "arrivals", burst: "burst", mix: "mix",
+        bytes: "bytes",
+    }
+}
+
+keys! {
+    RawBurst, "`burst`", free: false, { of: "of", every: "every" }
+}
+
+keys! {
+    RawMix, "`mix`", free: false, {
+        send: "send", read: "read", history: "history", leave: "leave",
+    }
 }
 
 keys! {
     RawFault, "an item of `faults`", free: false, {
         at: "at", every: "every", times: "times", lasts: "for", restart_after: "restart_after",
         name: "name", kill: "kill", stop: "stop", restart: "restart", pause: "pause",
-        delay: "delay", drop: "drop", partition: "partition", random: "random",
+        delay: "delay", drop: "drop", partition: "partition", isolate: "isolate", random: "random",
     }
 }
 
@@ -101,6 +115,17 @@ keys! {
 
 keys! {
     RawDrop, "`drop`", free: false, { link: "link", kinds: "kinds", probability: "probability" }
+}
+
+keys! {
+    RawShape, "`partition`", free: false, { isolate: "isolate" }
+}
+
+keys! {
+    RawRandom, "`random`", free: false, {
+        pick: "pick", weights: "weights", every: "every", lasts: "lasts", spare: "spare",
+        swarm: "swarm",
+    }
 }
 
 keys! {

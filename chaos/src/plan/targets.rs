@@ -22,6 +22,7 @@
 
 use paxosctl_node::ids::ServerId;
 
+use super::shapes;
 use super::words::{Wrong, closest, whole_number};
 use super::{Link, Member, Nodes, Partition};
 
@@ -366,8 +367,11 @@ pub(super) fn links(text: &str, names: &Names) -> Result<Vec<Link>, Vec<Wrong>> 
     Ok(vec![there, back])
 }
 
-/// `leader | rest`, `s1,ann | s2,s3`, or one way: `s1 -> s2,s3`.
+/// `leader | rest`, `s1,ann | s2,s3`, one way: `s1 -> s2,s3`, or a shape by its name.
 pub(super) fn partition(text: &str, names: &Names) -> Result<Partition, Vec<Wrong>> {
+    if let Some(shape) = shapes::shape(text, names) {
+        return shape.map(Partition::Shape);
+    }
     let piece = Piece { start: 0, text }.trim();
     if piece.text.contains("<->") {
         return Err(vec![Wrong::new(
@@ -386,7 +390,11 @@ pub(super) fn partition(text: &str, names: &Names) -> Result<Partition, Vec<Wron
             piece.start,
             piece.length(),
             "a partition needs at least two groups",
-            format!("part the groups by `|`: \"{} | rest\"", piece.text),
+            format!(
+                "part the groups by `|`: \"{} | rest\"; or name a shape, one of {}",
+                piece.text,
+                shapes::SHAPES.join(", ")
+            ),
         )]);
     }
     let mut wrongs = Vec::new();

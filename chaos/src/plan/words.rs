@@ -158,6 +158,32 @@ pub(super) fn rate(text: &str) -> Result<f64, Wrong> {
 /// The longest text of one message, in bytes.
 pub(super) const LONGEST_TEXT: u32 = 16 * 1024;
 
+/// `2s..4s`, both ends included; `3s` is a range of one.
+pub(super) fn duration_range(text: &str) -> Result<(Duration, Duration), Wrong> {
+    let Some((least, most)) = text.split_once("..") else {
+        return duration(text).map(|same| (same, same));
+    };
+    let (least, most) = (duration(least.trim())?, duration(most.trim())?);
+    if least > most {
+        let help = format!("write {}..{}", show_duration(most), show_duration(least));
+        return Err(Wrong::whole(text, "the range ends before it begins", help));
+    }
+    Ok((least, most))
+}
+
+/// `true` or `false`.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, Wrong> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Wrong::whole(
+            text,
+            format!("`{text}` is neither true nor false"),
+            "write true or false",
+        )),
+    }
+}
+
 /// A length in bytes, or a range with both ends included: `64`, `32..256`.
 pub(super) fn byte_range(text: &str) -> Result<(u32, u32), Wrong> {
     let help = format!("write a length or a range in bytes, up to {LONGEST_TEXT}: 64 or 32..256");

@@ -19,6 +19,7 @@ use crate::history::{self, ActionLine, Line, Phase, RunHeader, Step, micros};
 use crate::plan::{Plan, Say};
 use crate::schedule;
 use crate::target::{Observation, Op, ReplicaLog, Target, TargetError};
+pub use faults::rules;
 use faults::{Faults, Firing};
 use known::Known;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Resolved, View, clients, firing_rng, resolve, servers, timeline};
 use crate::history::Step;
-use crate::plan::{Fault, Nodes, Plan, Say, Verb};
+use crate::plan::{Burst, Fault, Nodes, Plan, Say, Verb};
 
 /// One line of the timeline, for a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ fn heal_text(fault: &Fault) -> &'static str {
     match fault.verb {
         Verb::Kill(_) | Verb::Stop(_) | Verb::Restart(_) => "start again",
         Verb::Pause(_) => "resume",
-        Verb::Delay { .. } | Verb::Drop { .. } | Verb::Partition(_) => "heal the links",
+        Verb::Links(_) | Verb::Partition(_) => "heal the links",
     }
 }
 
@@ -100,10 +100,14 @@ fn traffic_text(what: &Say) -> (String, String) {
         Say::Leave { client } => (client.clone(), "leaves".to_owned()),
         Say::Read { client } => (client.clone(), "reads".to_owned()),
         Say::Load { name, load } => {
-            let rate = match load.rate {
-                Some(rate) => format!("{rate} messages a second"),
-                None => "as fast as they are acknowledged".to_owned(),
+            let mut rate = match (load.rate, load.burst) {
+                (Some(rate), _) => format!("{rate} operations a second"),
+                (None, Some(_)) => "bursts".to_owned(),
+                (None, None) => "as fast as they are answered".to_owned(),
             };
+            if let Some(Burst { of, every_ms }) = load.burst {
+                rate = format!("{rate}, {of} at once every {every_ms} ms");
+            }
             let bytes = match load.bytes {
                 (least, most) if least == most => format!("{most} bytes"),
                 (least, most) => format!("{least} to {most} bytes"),

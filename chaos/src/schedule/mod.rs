@@ -5,11 +5,15 @@
 //! random depends on the seed, the fault and the firing alone, so that one more fault in a plan
 //! does not change what the others hit.
 
+mod budget;
+mod drawn;
 mod dry_run;
 mod resolve;
+mod shapes;
 
 use std::time::Duration;
 
+pub use drawn::drawn;
 pub(crate) use dry_run::link_names;
 pub use dry_run::{Row, dry_run};
 pub use resolve::{Resolved, Unresolved, View, resolve};

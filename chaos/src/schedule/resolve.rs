@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::plan::{Link, Member, Nodes, Partition, Verb};
+use super::shapes;
+use crate::plan::{Link, Member, Nodes, Partition, Shape, Verb};
 
 /// What is known of the cluster.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,7 +63,7 @@ pub fn resolve(verb: &Verb, view: &View, rng: &mut ChaCha8Rng) -> Result<Resolve
             let found = resolver.nodes(nodes, &BTreeSet::new())?;
             not_empty(found, nodes).map(Resolved::Nodes)
         }
-        Verb::Delay { links, .. } | Verb::Drop { links, .. } => resolver.links(links),
+        Verb::Links(fault) => resolver.links(&fault.links),
         Verb::Partition(partition) => resolver.partition(partition),
     }
 }
@@ -153,11 +154,7 @@ impl Resolver<'_> {
         if let Some((_, found)) = self.drawn.iter().find(|(drawn, _)| drawn == nodes) {
             return found.clone();
         }
-        let mut order = self.view.servers.clone();
-        for last in (1..order.len()).rev() {
-            let other = self.rng.random_range(0..=last);
-            order.swap(last, other);
-        }
+        let mut order = self.shuffled();
         order.retain(|server| !taken.contains(server));
         let view = self.view;
         order.sort_by_key(|server| view.down.contains(server) || view.paused.contains(server));
@@ -205,12 +202,61 @@ impl Resolver<'_> {
                 let groups = self.groups(&[from, to])?;
                 add_pairs(&groups[0], &groups[1], &mut found);
             }
+            Partition::Shape(shape) => found = self.shape(shape)?,
         }
         if found.is_empty() {
             let reason = "only one group has a node in it now".to_owned();
             return Err(Unresolved(reason));
         }
         Ok(Resolved::Links(found))
+    }
+
+    fn shape(&mut self, shape: &Shape) -> Result<Vec<(String, String)>, Unresolved> {
+        let mut order = self.shuffled();
+        let count = order.len();
+        if *shape != Shape::Halves
+            && let Some(leader) = &self.view.leader
+        {
+            // Followers have little to say to each other: a cut that spares the leader's links
+            // would disturb nobody.
+            order.sort_by_key(|server| server != leader);
+        }
+        Ok(match shape {
+            Shape::Halves => shapes::cut(&order, &shapes::halves(count)),
+            Shape::MajoritiesRing => shapes::cut(&order, &shapes::majorities_ring(count)),
+            Shape::Chain(named) => {
+                if !named.is_empty() {
+                    order.clone_from(named);
+                }
+                shapes::cut(&order, &shapes::chain())
+            }
+            Shape::Bridge(hub) => {
+                if let Some(hub) = hub {
+                    let hub = self.nodes(hub, &BTreeSet::new())?;
+                    order.retain(|server| !hub.contains(server));
+                    order.extend(hub);
+                }
+                shapes::cut(&order, &shapes::bridge(count))
+            }
+            Shape::Isolate(nodes) => {
+                let alone = self.nodes(nodes, &BTreeSet::new())?;
+                let everybody = self.nodes(&Nodes::All, &BTreeSet::new())?;
+                let mut found = Vec::new();
+                add_pairs(&alone, &everybody, &mut found);
+                add_pairs(&everybody, &alone, &mut found);
+                found
+            }
+        })
+    }
+
+    /// The servers in a random order.
+    fn shuffled(&mut self) -> Vec<String> {
+        let mut order = self.view.servers.clone();
+        for last in (1..order.len()).rev() {
+            let other = self.rng.random_range(0..=last);
+            order.swap(last, other);
+        }
+        order
     }
 
     /// The nodes of each group. First what is known, group by group, so that a node that two groups

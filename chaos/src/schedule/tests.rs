@@ -208,7 +208,7 @@ fn a_dry_run_lists_traffic_and_faults_in_the_order_of_time() {
         rows,
         [
             "500ms f1: pause s3 [s3]",
-            "1s load1: 2 sessions for 60s, as fast as they are acknowledged, 64 bytes []",
+            "1s load1: 2 sessions for 60s, as fast as they are answered, 64 bytes []",
             "1.5s f1: resume []",
             "2s f2: kill leader [known when it fires]",
             "3s f2: start again []",
@@ -216,4 +216,31 @@ fn a_dry_run_lists_traffic_and_faults_in_the_order_of_time() {
             "4s f3: heal the links []",
         ]
     );
+}
+
+#[test]
+fn shapes_cut_what_their_name_says() {
+    let view = View {
+        servers: (1..=5).map(|n| format!("s{n}")).collect(),
+        clients: vec!["ann".into()],
+        leader: Some("s4".into()),
+        ..View::default()
+    };
+    for seed in 0..20 {
+        // The leader is at an end of the chain, and no bridge: it loses most of its links.
+        for (shape, cut) in [("chain", 3), ("bridge", 2), ("majorities-ring", 2)] {
+            let told = resolved(&format!("partition: {shape}"), &view, seed).unwrap();
+            let lost = told.split(' ').filter(|link| link.starts_with("s4->"));
+            assert_eq!(lost.count(), cut, "{shape}: {told}");
+        }
+    }
+    assert_eq!(
+        resolved("isolate: s4", &view, 1).unwrap(),
+        resolved("partition: {isolate: s4}", &view, 1).unwrap()
+    );
+    let told = resolved("partition: \"isolate: ann\"", &view, 1).unwrap();
+    assert_eq!(told.split(' ').count(), 12, "{told}");
+    assert!(told.contains("balancer->ann") && told.contains("ann->s5"));
+    let chain = resolved("partition: \"chain(s1,s2,s3,s4,s5)\"", &view, 1).unwrap();
+    assert!(!chain.contains("s4->s5") && chain.contains("s1->s3") && chain.contains("s5->s1"));
 }

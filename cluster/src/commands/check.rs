@@ -24,8 +24,9 @@ impl CheckRequest {
 /// Says what the run says today. The result that the run itself saved is left as it was.
 pub fn check(request: &CheckRequest) -> Result<Outcome, Failure> {
     let plan = judge::saved_plan(&request.dir)?;
-    let judged = judge::saved_run(&request.dir, &plan, true)?;
-    request.reports.show_anew(&judged, &plan)?;
+    let mut judged = judge::saved_run(&request.dir, &plan)?;
+    judged.result.run_dir = Some(request.dir.path().display().to_string());
+    request.reports.show_judged(&judged, &plan)?;
     request.reports.finish()?;
     judge::outcome(&judged.result)
 }

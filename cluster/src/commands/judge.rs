@@ -21,43 +21,69 @@ pub struct Judged {
     pub timeline: Option<Timeline>,
 }
 
-/// Judges what is saved, never what is remembered. `disks` says whether the servers' logs on disk
-/// are compared with the history too; no server may be running then.
-///
-/// # Errors
-/// The history cannot be read.
-pub fn saved_run(dir: &RunDir, plan: &Plan, disks: bool) -> Result<Judged, Failure> {
-    let evidence = evidence(dir)?;
-    let mut result = check::judge(&evidence, plan);
-    if disks {
-        // Without any node's directory only the history was kept; with some, all must be there.
-        if dir.nodes().is_dir() {
-            let logs: Vec<_> = (1..=plan.cluster.servers)
-                .map(ServerId)
-                .map(|server| {
-                    let node = dir.nodes().join(server.to_string());
-                    (server, log_on_disk(&node))
-                })
-                .collect();
-            check::add(&mut result, check::disks(&evidence, &logs), &evidence);
-        }
-    }
-    result.run_dir = Some(dir.path().display().to_string());
-    Ok(Judged {
-        timeline: Some(Timeline::new(&evidence, plan, &result)),
-        result,
-    })
+/// A saved run, read back.
+pub struct Saved<'a> {
+    dir: &'a RunDir,
+    plan: &'a Plan,
+    evidence: Evidence,
 }
 
-/// What the run saved of itself.
+impl<'a> Saved<'a> {
+    /// # Errors
+    /// The history cannot be read.
+    pub fn read(dir: &'a RunDir, plan: &'a Plan) -> Result<Saved<'a>, Failure> {
+        let path = dir.history();
+        let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
+        let evidence = history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
+            Failure::Cluster(format!("{} cannot be judged: {error}", path.display()))
+        })?;
+        Ok(Saved {
+            dir,
+            plan,
+            evidence,
+        })
+    }
+
+    /// What the history says.
+    pub fn judge(&self) -> RunResult {
+        check::judge(&self.evidence, self.plan)
+    }
+
+    /// Adds whether the servers' logs on disk are what the history says. No server may be running.
+    pub fn judge_disks(&self, result: &mut RunResult) {
+        // Without any node's directory only the history was kept; with some, all must be there.
+        if !self.dir.nodes().is_dir() {
+            return;
+        }
+        let logs: Vec<_> = (1..=self.plan.cluster.servers)
+            .map(ServerId)
+            .map(|server| {
+                let node = self.dir.nodes().join(server.to_string());
+                (server, log_on_disk(&node))
+            })
+            .collect();
+        check::add(result, check::disks(&self.evidence, &logs), &self.evidence);
+    }
+
+    /// Puts what a report can show beside what this run was judged to be.
+    pub fn with_timeline(&self, result: RunResult) -> Judged {
+        Judged {
+            timeline: Some(Timeline::new(&self.evidence, self.plan, &result)),
+            result,
+        }
+    }
+}
+
+/// Judges what is saved, never what is remembered, the servers' disks included; no server may be
+/// running.
 ///
 /// # Errors
 /// The history cannot be read.
-pub fn evidence(dir: &RunDir) -> Result<Evidence, Failure> {
-    let path = dir.history();
-    let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
-    history::read(BufReader::with_capacity(1 << 20, file))
-        .map_err(|error| Failure::Cluster(format!("{} cannot be judged: {error}", path.display())))
+pub fn saved_run(dir: &RunDir, plan: &Plan) -> Result<Judged, Failure> {
+    let saved = Saved::read(dir, plan)?;
+    let mut result = saved.judge();
+    saved.judge_disks(&mut result);
+    Ok(saved.with_timeline(result))
 }
 
 /// The plan as the run saved it.

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use paxosctl_chaos::report::{RunResult, SCHEMA_VERSION, Timeline};
+use paxosctl_chaos::report::{RunResult, SCHEMA_VERSION};
 
-use super::judge::{self, Judged};
+use super::judge::{self, Judged, Saved};
 use super::reporting::Reports;
 use crate::cli::ReportArgs;
 use crate::exit::{Failure, Outcome};
@@ -31,13 +31,16 @@ pub fn report(request: &ReportRequest) -> Result<Outcome, Failure> {
     let mut result = saved_result(dir)?;
     // It may have been moved since.
     result.run_dir = Some(dir.path().display().to_string());
-    let timeline = if request.reports.show_charts() && dir.history().is_file() {
+    let judged = if request.reports.show_charts() && dir.history().is_file() {
         let plan = judge::saved_plan(dir)?;
-        Some(Timeline::new(&judge::evidence(dir)?, &plan, &result))
+        Saved::read(dir, &plan)?.with_timeline(result)
     } else {
-        None
+        Judged {
+            result,
+            timeline: None,
+        }
     };
-    request.reports.show(&Judged { result, timeline })?;
+    request.reports.show(&judged)?;
     request.reports.finish()?;
     Ok(Outcome::Success)
 }

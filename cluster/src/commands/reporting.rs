@@ -13,8 +13,7 @@ use super::github::GitHub;
 use super::judge::Judged;
 use crate::cli::{Report, ReportKind};
 use crate::exit::Failure;
-use crate::output::{Stream, columns, print, width};
-use crate::state::RunDir;
+use crate::output::{Stream, note, print, width};
 
 /// The reports that were asked for.
 #[derive(Debug)]
@@ -69,22 +68,11 @@ impl Reports {
             .any(|report| report.kind == ReportKind::Html)
     }
 
-    /// Saves a run's result and its page in the run's directory, and shows it.
+    /// Shows a judgement that was made here, and tells a CI system of it.
     ///
     /// # Errors
-    /// A file cannot be written.
-    pub fn deliver(&self, judged: &Judged, plan: &Plan, dir: &RunDir) -> Result<(), Failure> {
-        dir.save(&dir.result(), &json(&judged.result))?;
-        dir.save(&dir.page(), &page(judged))?;
-        self.github.tell(&judged.result, plan);
-        self.show(judged)
-    }
-
-    /// Shows a judgement that was made again.
-    ///
-    /// # Errors
-    /// A file cannot be written.
-    pub fn show_anew(&self, judged: &Judged, plan: &Plan) -> Result<(), Failure> {
+    /// As [`Reports::show`].
+    pub fn show_judged(&self, judged: &Judged, plan: &Plan) -> Result<(), Failure> {
         self.github.tell(&judged.result, plan);
         self.show(judged)
     }
@@ -149,6 +137,18 @@ impl Reports {
         self.github.summarize()
     }
 
+    /// Shows lines for a person about several runs: on standard output below their tables, but beside
+    /// it where a program reads that.
+    pub fn show_summary(&self, lines: &str) {
+        let mut screen = self.asked.iter().filter(|report| report.path.is_none());
+        if screen.all(|report| report.kind == ReportKind::Table) {
+            // Whoever reads the exit code must get it, even when nobody reads this.
+            let _ = print(lines);
+        } else {
+            note(lines.trim_end());
+        }
+    }
+
     /// Notes a result, and returns its name among them.
     fn remember(&self, result: &RunResult) -> String {
         let mut shown = self.shown.lock().expect("nobody panics");
@@ -180,7 +180,8 @@ fn screen() -> Look {
     }
 }
 
-fn page(judged: &Judged) -> String {
+/// The page of a run.
+pub fn page(judged: &Judged) -> String {
     html(&judged.result, judged.timeline.as_ref())
 }
 
@@ -219,18 +220,4 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     };
     made.and_then(|()| fs::write(path, text))
         .map_err(|error| Failure::file("write", path, error))
-}
-
-/// One line a run, for several.
-pub fn summary(results: &[RunResult]) -> String {
-    let rows = results.iter().map(|result| {
-        vec![
-            result.plan.clone(),
-            result.seed.to_string(),
-            result.verdict.word().to_owned(),
-            result.run_dir.clone().unwrap_or_default(),
-        ]
-    });
-    let header = ["PLAN", "SEED", "VERDICT", "RUN DIRECTORY"];
-    format!("\n{}", columns(&header, rows))
 }

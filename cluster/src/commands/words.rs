@@ -60,6 +60,7 @@ pub fn describe(event: &Event) -> Option<String> {
         | Event::Acked { .. }
         | Event::Delivered { .. }
         | Event::ReadAsked { .. }
-        | Event::ReadDone { .. } => return None,
+        | Event::ReadDone { .. }
+        | Event::Page { .. } => return None,
     })
 }

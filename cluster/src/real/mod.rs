@@ -107,8 +107,8 @@ impl RealTarget {
         tear_down(&mut processes)
     }
 
-    /// Lets the balancer and the servers live on without us; clients leave. Afterwards nothing is
-    /// ended when this is dropped.
+    /// Lets the balancer and the servers live on without us, as far as they live; clients leave.
+    /// Afterwards nothing is ended when this is dropped.
     ///
     /// # Errors
     /// A node did not say that it will live on. Then everything is ended, as without this call.
@@ -125,11 +125,16 @@ impl RealTarget {
             node.process.signal(Signal::SIGUSR2).map_err(failed)?;
         }
         let deadline = monotonic() + RELEASED_WITHIN;
-        let released = |node: &Node| {
-            fs::read_to_string(node.spec.dir.join(RELEASED_FILE))
-                .is_ok_and(|pid| pid == node.process.pid().to_string())
+        let released = |node: &mut Node| {
+            node.is_down()
+                || fs::read_to_string(node.spec.dir.join(RELEASED_FILE))
+                    .is_ok_and(|pid| pid == node.process.pid().to_string())
         };
-        while let Some(node) = self.nodes.iter().find(|node| !released(node)) {
+        while let Some(node) = self
+            .nodes
+            .iter_mut()
+            .find_map(|node| (!released(node)).then_some(node))
+        {
             if monotonic() >= deadline {
                 let words = last_lines(&node.spec.dir.join(STDERR_FILE), 1);
                 let why = words.first().map(|line| format!("; it says: {line}"));

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::{Arrivals, Burst, Mix};
 use crate::ids::{ClientId, ServerId};
 
 /// A server process.
@@ -60,13 +61,17 @@ pub enum ClientWork {
     Load(LoadConfig),
 }
 
-/// A stream of generated messages.
+/// A stream of generated operations, see [`crate::client::Load`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadConfig {
     pub sessions: u32,
-    /// Messages a second over all sessions; `None`: each says its next when the last was
-    /// acknowledged.
     pub rate: Option<f64>,
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    #[serde(default)]
+    pub burst: Option<Burst>,
+    #[serde(default)]
+    pub mix: Mix,
     /// Text length in bytes, both ends included.
     pub bytes: (u32, u32),
     pub lasts_ms: u64,

@@ -94,6 +94,7 @@ impl Story {
                 },
                 traffic: Vec::new(),
                 faults: Vec::new(),
+                random: Vec::new(),
                 settle: Duration::from_secs(10),
                 expect: Expect::default(),
             },
@@ -240,6 +241,7 @@ impl Story {
             times: 1,
             lasts: None,
             verb,
+            drawn_by: None,
         });
         id
     }

@@ -5,6 +5,7 @@
 
 mod expect;
 mod faults;
+mod load;
 mod traffic;
 mod values;
 
@@ -94,7 +95,7 @@ impl Lowering {
         let traffic = self.traffic(clients.as_deref(), &items, &lines);
         // An end that another mistake makes unknown is no reason for one more.
         let end = (self.errors.count() == mistakes).then(|| end_of_traffic(&traffic));
-        let faults = self.faults(raw.faults, end);
+        let (faults, random) = self.faults(raw.faults, end);
         let settle = raw.settle.map_or(Some(DEFAULT_SETTLE), |settle| {
             self.positive_duration(settle)
         });
@@ -107,6 +108,7 @@ impl Lowering {
             cluster: cluster?,
             traffic,
             faults,
+            random,
             settle: settle?,
             expect,
         })

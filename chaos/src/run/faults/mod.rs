@@ -4,9 +4,14 @@
 //! heals; the rules of all link faults at work are in force together. A kill ends a pause: what
 //! starts again afterwards runs.
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use paxosctl_node::link::{Rule, Side, What};
+use paxosctl_node::link::Rule;
+
+use rules::names_of;
+pub use rules::rules;
 
 use super::{Ended, Progress, Run};
 use crate::history::{ActionLine, HEAL, Line, Phase, Step, micros};
@@ -122,7 +127,7 @@ impl Run<'_> {
                 let action = |nodes| Action::Resume { nodes };
                 self.bring_back(&cause, released, action, "another fault holds it paused");
             }
-            Verb::Delay { .. } | Verb::Drop { .. } | Verb::Partition(_) => {
+            Verb::Links(_) | Verb::Partition(_) => {
                 let healed = self.faults.links.remove(&firing).unwrap_or_default();
                 self.apply_links(&cause, names_of(&healed));
             }
@@ -300,9 +305,7 @@ impl Run<'_> {
             Verb::Kill(_) => Action::Kill { nodes },
             Verb::Stop(_) | Verb::Restart(_) => Action::Stop { nodes },
             Verb::Pause(_) => Action::Pause { nodes },
-            Verb::Delay { .. } | Verb::Drop { .. } | Verb::Partition(_) => {
-                Action::Links { rules: Vec::new() }
-            }
+            Verb::Links(_) | Verb::Partition(_) => Action::Links { rules: Vec::new() },
         };
         let at_us = micros(self.target.now());
         self.record(ActionLine {
@@ -323,62 +326,6 @@ impl Run<'_> {
         (self.progress)(Progress::Action(&line));
         (self.sink)(&Line::Action(line));
     }
-}
-
-/// The rules of a link fault. A cut acts at both ends, so that it holds at once and also while one
-/// of the two cannot load its table; a delay, or a drop by chance, acts once, at the sender.
-fn rules(fault: &str, verb: &Verb, links: &[(String, String)]) -> Vec<Rule> {
-    let (what, kinds, probability) = match verb {
-        Verb::Delay {
-            by,
-            jitter,
-            kinds,
-            probability,
-            ..
-        } => {
-            let what = What::Delay {
-                by_us: micros(*by),
-                jitter_us: micros(*jitter),
-            };
-            (what, kinds.clone(), *probability)
-        }
-        Verb::Drop {
-            kinds, probability, ..
-        } => (What::Drop, kinds.clone(), *probability),
-        _ => (What::Drop, Vec::new(), 1.0),
-    };
-    let sides: &[Side] = if what == What::Drop && probability >= 1.0 {
-        &[Side::Send, Side::Receive]
-    } else {
-        &[Side::Send]
-    };
-    let mut rules = Vec::new();
-    for (from, to) in links {
-        for side in sides {
-            rules.push(Rule {
-                id: fault.to_owned(),
-                from: from.clone(),
-                to: to.clone(),
-                kinds: kinds.clone(),
-                on: *side,
-                probability,
-                what,
-            });
-        }
-    }
-    rules
-}
-
-/// The links that rules act on, each once.
-fn names_of(rules: &[Rule]) -> Vec<String> {
-    let mut names = Vec::new();
-    for rule in rules {
-        let name = format!("{}->{}", rule.from, rule.to);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
 }
 
 /// Those of `nodes` that are in `set`.
