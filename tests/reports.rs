@@ -114,10 +114,7 @@ fn a_violated_run_marks_the_plan_and_fills_the_summary() {
     let plan = read(&place, "run.yaml");
     let line = plan.lines().position(|line| line.starts_with("expect:"));
     let line = line.expect("a demand") + 1;
-    let acked = format!(
-        "::error file=run.yaml,line={},title=saved%3A acked::",
-        line.0
-    );
+    let acked = format!("::error file=run.yaml,line={line},title=saved%3A acked::");
     assert!(
         marks.iter().any(|mark| mark.starts_with(&acked)),
         "{marks:#?}"
