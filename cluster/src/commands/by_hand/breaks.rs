@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paxosctl_chaos::plan::{Fault, Verb};
 use paxosctl_chaos::run::rules;
-use paxosctl_chaos::schedule::{Resolved, View, firing_rng, link_names, resolve};
+use paxosctl_chaos::schedule::{Resolved, View, firing_rng, resolve};
 use paxosctl_chaos::target::{Action, Change};
 use paxosctl_node::link::{Rule, Side};
 
@@ -150,7 +150,7 @@ fn carry_out(
             let done = break_nodes(session, &fault.verb, view, &nodes)?;
             (nodes, done)
         }
-        Resolved::Links(links) => {
+        links => {
             let rules = rules(&id, &fault.verb, &links);
             check_enforceable(session, &rules)?;
             session.in_force.links.push(DisturbedLinks {
@@ -161,7 +161,7 @@ fn carry_out(
             let action = Action::Links {
                 rules: session.in_force.rules(),
             };
-            (link_names(&links), session.act([action])?)
+            (links.names(), session.act([action])?)
         }
     };
     note_down(session, &changes);
