@@ -44,16 +44,16 @@ pub(crate) fn check(context: &Context) -> CheckResult {
             }
             match event.what {
                 What::Started => chosen = 0,
-                What::NewLog => {
-                    // What it promised is lost: so it must not vote any more.
-                    promised = Ballot::ZERO;
-                    forgot = true;
-                }
                 What::Recovered {
                     promised: found,
                     chosen: upto,
                 } => {
                     let found = ballot_of(found);
+                    if server.new_logs.contains(&event.at_us) {
+                        // What it promised is lost: so it must not vote any more.
+                        promised = Ballot::ZERO;
+                        forgot = true;
+                    }
                     if found < promised {
                         violate(format!(
                             "{name} came back with the promise {found}, having promised {promised} before: it forgot"

@@ -2,7 +2,7 @@
 //! that was, in words.
 
 use super::context::Context;
-use crate::history::{ActionLine, ClockSet, DiskStrike, Firing, MachineRecord, What};
+use crate::history::{ActionLine, ClockSet, DiskStrike, Firing, MachineRecord};
 use crate::plan::{Damage, MachineTrouble, Verb};
 use crate::report::{count, plain};
 use crate::target::{Action, Change};
@@ -304,8 +304,6 @@ fn began_anew(context: &Context, firing: &Firing, node: &str) -> bool {
     let servers = evidence.header.servers.iter().zip(&evidence.servers);
     servers
         .filter(|(name, _)| *name == node)
-        .flat_map(|(_, server)| &server.events)
-        .any(|event| {
-            event.what == What::NewLog && (firing.begun_us()..=until_us).contains(&event.at_us)
-        })
+        .flat_map(|(_, server)| &server.new_logs)
+        .any(|at_us| (firing.begun_us()..=until_us).contains(at_us))
 }

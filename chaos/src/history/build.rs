@@ -301,9 +301,10 @@ impl Builder {
                 if cut_bytes > 0 {
                     machine(evidence, node).cuts.push((at_us, cut_bytes));
                 }
-                let before = server_of(evidence, name)?.incarnation.replace(incarnation);
+                let server = server_of(evidence, name)?;
+                let before = server.incarnation.replace(incarnation);
                 if before.is_some_and(|before| before != incarnation) {
-                    self.protocol(at_us, name, What::NewLog)?;
+                    server.new_logs.push(at_us);
                 }
                 let promised = self.ballot(promised);
                 let chosen = slot_number(chosen)?;

@@ -263,6 +263,8 @@ pub struct Server {
     pub not_voting_us: Option<u64>,
     /// Of the last log that it recovered.
     pub incarnation: Option<u64>,
+    /// When it recovered another log than before: all that it had promised was lost by then.
+    pub new_logs: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,17 +277,9 @@ pub struct ServerEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     Started,
-    /// The log that it recovers next is another than before: all that it had promised is lost.
-    NewLog,
-    Recovered {
-        promised: u32,
-        chosen: u32,
-    },
+    Recovered { promised: u32, chosen: u32 },
     Promised(u32),
-    Accepted {
-        ballot: u32,
-        slot: u32,
-    },
+    Accepted { ballot: u32, slot: u32 },
     Chosen(u32),
     Leading(u32),
     SteppedDown(u32),

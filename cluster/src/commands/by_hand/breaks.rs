@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use paxosctl_chaos::plan::{Fault, Verb};
 use paxosctl_chaos::run::rules;
-use paxosctl_chaos::schedule::{Resolved, View, firing_rng, link_names, resolve};
+use paxosctl_chaos::schedule::{Resolved, View, firing_rng, resolve};
 use paxosctl_chaos::target::{Action, Change};
-use paxosctl_node::link::{Mode, Rule, Side};
+use paxosctl_node::link::{Rule, Side};
 
 use super::heal::heal_links;
 use super::session::{Session, Times};
@@ -150,16 +150,8 @@ fn carry_out(
             let done = break_nodes(session, &fault.verb, view, &nodes)?;
             (nodes, done)
         }
-        Resolved::Links(_) | Resolved::Modes(_) => {
-            let (names, rules) = match resolved {
-                Resolved::Links(links) => (link_names(&links), rules(&id, &fault.verb, &links)),
-                Resolved::Modes(modes) => {
-                    let of = |(server, mode): &(String, Mode)| mode.rules(&id, server);
-                    let rules: Vec<Rule> = modes.iter().flat_map(of).collect();
-                    (modes.into_iter().map(|(server, _)| server).collect(), rules)
-                }
-                Resolved::Nodes(nodes) => (nodes, Vec::new()),
-            };
+        links => {
+            let rules = rules(&id, &fault.verb, &links);
             check_enforceable(session, &rules)?;
             session.in_force.links.push(DisturbedLinks {
                 fault: id.clone(),
@@ -169,7 +161,7 @@ fn carry_out(
             let action = Action::Links {
                 rules: session.in_force.rules(),
             };
-            (names, session.act([action])?)
+            (links.names(), session.act([action])?)
         }
     };
     note_down(session, &changes);
