@@ -333,6 +333,16 @@ pub struct ServerArgs {
     /// (s), each by a number of seconds: p:10::a:20::c:30; or be dead: d
     #[arg(long, value_name = "MODE")]
     pub mode: Option<Mode>,
+    /// What to do when the log is damaged: set it aside and learn everything from the peers,
+    /// without voting, or stop
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnDamageTyped::Repair)]
+    pub on_damage: OnDamageTyped,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnDamageTyped {
+    Repair,
+    Stop,
 }
 
 #[derive(Debug, Args)]
