@@ -1,12 +1,18 @@
 //! What was typed. [`crate::commands::lower`] turns it into what it means.
 
+mod by_hand;
+
+pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use paxosctl_chaos::plan::{LARGEST_SCALE, SMALLEST_SCALE};
 use paxosctl_node::ids::ServerId;
+use paxosctl_node::link::Mode;
 
 /// Runs a Paxos-replicated chat cluster from a plan, breaks it on purpose, and proves that nothing
 /// acknowledged was lost.
@@ -34,8 +40,20 @@ pub enum Typed {
         /// The cluster's name; needed when several run
         cluster: Option<String>,
     },
-    /// Bring a node of a running cluster back, or stop and start it
-    Restart(RestartArgs),
+    #[command(flatten)]
+    Break(BreakTyped),
+    /// Let paused nodes of a running cluster go on
+    Resume {
+        /// As in a plan: s1, leader, followers, balancer, all, s1,s2 …
+        target: String,
+        #[command(flatten)]
+        on: OnCluster,
+    },
+    /// Heal all that was broken by hand: links, pauses, and nodes that were killed or stopped
+    Heal {
+        #[command(flatten)]
+        on: OnCluster,
+    },
     /// Show the nodes of a running cluster
     Ps {
         /// The cluster's name; needed when several run
@@ -53,6 +71,9 @@ pub enum Typed {
     },
     /// Judge a saved run again
     Check(CheckArgs),
+    /// Make a plan of what was done by hand
+    #[command(subcommand)]
+    Plan(PlanTyped),
     /// Report a saved run again as it was judged, in other forms
     Report(ReportArgs),
     /// Print the JSON schema of what `--report json` and `result.json` hold
@@ -85,6 +106,10 @@ pub struct RunArgs {
     /// Run each plan so many times, each time with the next seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
+    /// Multiply the times of the plans, from 0.01 to 100: when all happens, how long it lasts and
+    /// how late messages come; not rates, and not what is expected of the cluster's own speed
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_time_scale)]
+    pub time_scale: f64,
     /// So many runs at the same time, each with a cluster of its own
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: u32,
@@ -126,15 +151,6 @@ pub struct UpArgs {
     /// Forget the chat of an earlier `up` under this name
     #[arg(long)]
     pub fresh: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RestartArgs {
-    /// The node: s1, s2, … or balancer
-    pub node: String,
-    /// The cluster's name; needed when several run
-    #[arg(long)]
-    pub cluster: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -269,6 +285,10 @@ pub struct ServerArgs {
     /// Feeds the election timeouts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Put off handling prepares, accepts, commits (p, a, c), log reads (g), requests (r) or all
+    /// (s), each by a number of seconds: p:10::a:20::c:30; or be dead: d
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<Mode>,
 }
 
 #[derive(Debug, Args)]
@@ -300,6 +320,14 @@ pub struct ClientArgs {
     /// {"sessions":8,"rate":200.0,"bytes":[32,256],"lasts_ms":40000,"seed":1}
     #[arg(long, value_name = "JSON", value_parser = parse_load)]
     pub load: Option<paxosctl_node::drive::LoadConfig>,
+}
+
+fn parse_time_scale(text: &str) -> Result<f64, String> {
+    let bounds = SMALLEST_SCALE..=LARGEST_SCALE;
+    let scale: Option<f64> = text.parse().ok();
+    scale.filter(|scale| bounds.contains(scale)).ok_or_else(|| {
+        format!("write a number from {SMALLEST_SCALE} to {LARGEST_SCALE}; 0.1 is ten times faster")
+    })
 }
 
 fn parse_hex(text: &str) -> Result<u64, String> {

@@ -16,7 +16,7 @@ pub use rules::rules;
 use super::{Ended, Progress, Run};
 use crate::history::{ActionLine, HEAL, Line, Phase, Step, micros};
 use crate::plan::Verb;
-use crate::schedule::{Resolved, Unresolved, firing_rng, link_names, resolve};
+use crate::schedule::{Resolved, Unresolved, firing_rng, resolve};
 use crate::target::{Action, Change};
 
 /// One firing of one fault.
@@ -104,10 +104,10 @@ impl Run<'_> {
                     }
                 }
             }
-            (Ok(Resolved::Links(links)), verb) => {
-                let rules = rules(&fault.id, verb, &links);
+            (Ok(resolved @ (Resolved::Modes(_) | Resolved::Links(_))), verb) => {
+                let rules = rules(&fault.id, verb, &resolved);
                 self.faults.links.insert(firing, rules);
-                self.apply_links(&cause, link_names(&links));
+                self.apply_links(&cause, resolved.names());
             }
         }
         Some(true)
@@ -127,7 +127,7 @@ impl Run<'_> {
                 let action = |nodes| Action::Resume { nodes };
                 self.bring_back(&cause, released, action, "another fault holds it paused");
             }
-            Verb::Links(_) | Verb::Partition(_) => {
+            Verb::Links(_) | Verb::Partition(_) | Verb::Mode(_) => {
                 let healed = self.faults.links.remove(&firing).unwrap_or_default();
                 self.apply_links(&cause, names_of(&healed));
             }
@@ -305,7 +305,9 @@ impl Run<'_> {
             Verb::Kill(_) => Action::Kill { nodes },
             Verb::Stop(_) | Verb::Restart(_) => Action::Stop { nodes },
             Verb::Pause(_) => Action::Pause { nodes },
-            Verb::Links(_) | Verb::Partition(_) => Action::Links { rules: Vec::new() },
+            Verb::Links(_) | Verb::Partition(_) | Verb::Mode(_) => {
+                Action::Links { rules: Vec::new() }
+            }
         };
         let at_us = micros(self.target.now());
         self.record(ActionLine {

@@ -19,7 +19,7 @@ use crate::progress::Shown;
 use crate::randomness::random_u64;
 use crate::real::{ClusterSpec, RealTarget};
 use crate::runtime::Runtime;
-use crate::state::{Clusters, RunDir, RunPlace};
+use crate::state::{Beginning, Clusters, RunDir, RunPlace};
 
 /// A run, and what it needs.
 pub(super) struct Run<'a> {
@@ -171,6 +171,7 @@ impl Run<'_> {
         let _lock = self.clusters.lock(&plan.name)?;
         refuse_if_up(self.clusters, &plan.name)?;
         let running = describe_running(&target, &plan.name, &plan.path, cluster, None);
+        self.clusters.begin_record(&Beginning::now(&running))?;
         self.clusters.write(&running)?;
         target.release().map_err(|error| {
             let _ = self.clusters.remove(&plan.name);

@@ -2,7 +2,7 @@
 // more, the darker.
 
 const BEHIND = 7;
-const behindHeight = () => chosen.length * BEHIND + 6;
+const behindHeight = () => chosen.length > 1 ? chosen.length * BEHIND + 6 : 0;
 
 function drawChosen(context, height) {
   const low = Math.min(...chosen.map((steps) => chosenAt(steps, view.from)));
@@ -57,7 +57,7 @@ function drawBehind(context, top) {
       most = Math.max(most, front - upto);
     });
   }
-  label(context, "behind", top + chosen.length * BEHIND / 2);
+  if (behindHeight() > 0) label(context, "behind", top + chosen.length * BEHIND / 2);
   lags.forEach((lag, place) => {
     context.fillStyle = serverColour(place + 1);
     lag.forEach((slots, column) => {
