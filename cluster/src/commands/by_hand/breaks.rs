@@ -255,10 +255,14 @@ fn check_enforceable(session: &Session, rules: &[Rule]) -> Result<(), Failure> {
     match helpless {
         None => Ok(()),
         Some(rule) => Err(Failure::Usage(format!(
-            "what {} sends is disturbed where it is sent, and that is a client of somebody's chat, \
-             not a process of this cluster; the other direction works, and so does a full cut: \
-             paxosctl drop \"{} -> {}\"",
-            rule.from, rule.from, rule.to
+            "{} would have to disturb its messages itself, and it is a client of somebody's chat, not \
+             a process of this cluster; a full cut works: paxosctl drop \"{} -> {}\"",
+            match rule.on {
+                Side::Send => &rule.from,
+                Side::Receive => &rule.to,
+            },
+            rule.from,
+            rule.to
         ))),
     }
 }
