@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use paxosctl_chaos::plan::{LARGEST_SCALE, SMALLEST_SCALE};
 use paxosctl_node::ids::ServerId;
+use paxosctl_node::link::Mode;
 
 /// Runs a Paxos-replicated chat cluster from a plan, breaks it on purpose, and proves that nothing
 /// acknowledged was lost.
@@ -96,6 +98,10 @@ pub struct RunArgs {
     /// Run each plan so many times, each time with the next seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
+    /// Multiply the times of the plans, from 0.01 to 100: when all happens, how long it lasts and
+    /// how late messages come; not rates, and not what is expected of the cluster's own speed
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_time_scale)]
+    pub time_scale: f64,
     /// So many runs at the same time, each with a cluster of its own
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: u32,
@@ -247,6 +253,10 @@ pub struct ServerArgs {
     /// Feeds the election timeouts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Put off handling prepares, accepts, commits (p, a, c), log reads (g), requests (r) or all
+    /// (s), each by a number of seconds: p:10::a:20::c:30; or be dead: d
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<Mode>,
 }
 
 #[derive(Debug, Args)]
@@ -278,6 +288,14 @@ pub struct ClientArgs {
     /// {"sessions":8,"rate":200.0,"bytes":[32,256],"lasts_ms":40000,"seed":1}
     #[arg(long, value_name = "JSON", value_parser = parse_load)]
     pub load: Option<paxosctl_node::drive::LoadConfig>,
+}
+
+fn parse_time_scale(text: &str) -> Result<f64, String> {
+    let bounds = SMALLEST_SCALE..=LARGEST_SCALE;
+    let scale: Option<f64> = text.parse().ok();
+    scale.filter(|scale| bounds.contains(scale)).ok_or_else(|| {
+        format!("write a number from {SMALLEST_SCALE} to {LARGEST_SCALE}; 0.1 is ten times faster")
+    })
 }
 
 fn parse_hex(text: &str) -> Result<u64, String> {

@@ -13,6 +13,7 @@ mod disks;
 mod faults_bit;
 mod findings;
 mod gaps;
+mod learned;
 mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
@@ -22,6 +23,7 @@ mod prefix;
 mod reads;
 mod real_time_order;
 mod rerouted;
+mod said;
 mod seen_by;
 #[cfg(test)]
 pub(crate) mod support;
@@ -64,6 +66,7 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
     if evidence.ending == Ending::Complete {
         checks.push(convergence::check(&context));
         checks.extend(seen_by::check(&context));
+        checks.extend(learned::check(&context));
         checks.extend(acked_share::check(&context));
         checks.extend(unavailable::check(&context));
         checks.extend(ack_latency::check(&context));

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use paxosctl_node::link::{Rule, Side, What};
+use paxosctl_node::ids::ServerId;
+use paxosctl_node::link::{Kind, Rule, Side, What};
 
 use super::{Evidence, Lifetimes, Span};
 use crate::target::{Action, Change};
@@ -197,12 +198,16 @@ fn cuts(evidence: &Evidence, lifetimes: &Lifetimes) -> BTreeMap<(String, String)
                 _ => false,
             })
         };
-        let total: Vec<&Rule> = rules.iter().filter(|rule| loses_everything(rule)).collect();
+        let total: Vec<&Rule> = rules
+            .iter()
+            .filter(|rule| loses_all_of_a_kind(rule))
+            .collect();
         for from in &names {
             for to in names.iter().filter(|to| *to != from) {
                 let matching: Vec<&&Rule> = total
                     .iter()
                     .filter(|rule| matches(&rule.from, from) && matches(&rule.to, to))
+                    .filter(|rule| cuts_off(rule, from, to))
                     .collect();
                 let sure = matching.iter().any(|rule| match rule.on {
                     Side::Send => enforces(from),
@@ -235,8 +240,20 @@ fn cuts(evidence: &Evidence, lifetimes: &Lifetimes) -> BTreeMap<(String, String)
     cuts
 }
 
-fn loses_everything(rule: &Rule) -> bool {
-    rule.what == What::Drop && rule.probability >= 1.0 && rule.kinds.is_empty()
+fn loses_all_of_a_kind(rule: &Rule) -> bool {
+    rule.what == What::Drop && rule.probability >= 1.0
+}
+
+/// Whether the kinds that the rule loses are all that matter between the two: a server whose mode is
+/// dead loses everything but what registers it.
+fn cuts_off(rule: &Rule, from: &str, to: &str) -> bool {
+    let is_server = |name: &str| name.parse::<ServerId>().is_ok();
+    let needed = Kind::ALL.iter().filter(|kind| match kind {
+        Kind::Control => from == "balancer" || to == "balancer",
+        Kind::Request | Kind::LogRead | Kind::Session => is_server(from) != is_server(to),
+        _ => is_server(from) && is_server(to),
+    });
+    rule.kinds.is_empty() || needed.into_iter().all(|kind| rule.kinds.contains(kind))
 }
 
 fn matches(pattern: &str, name: &str) -> bool {

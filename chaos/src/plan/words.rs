@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use paxosctl_node::link::Kind;
+use paxosctl_node::link::{Distribution, Kind, Mode, ModeError, Side};
 
 /// A mistake in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,39 +200,99 @@ pub(super) fn byte_range(text: &str) -> Result<(u32, u32), Wrong> {
     }
 }
 
-/// Every kind of message and its name in a plan.
-pub(super) const KINDS: [(&str, Kind); 10] = [
-    ("prepare", Kind::Prepare),
-    ("promise", Kind::Promise),
-    ("accept", Kind::Accept),
-    ("accepted", Kind::Accepted),
-    ("commit", Kind::Commit),
-    ("heartbeat", Kind::Heartbeat),
-    ("catch-up", Kind::CatchUp),
-    ("forward", Kind::Forward),
-    ("client", Kind::Client),
-    ("control", Kind::Control),
+/// Every name of kinds of messages in a plan, and the kinds that it means.
+pub(super) const KINDS: [(&str, &[Kind]); 13] = [
+    ("prepare", &[Kind::Prepare]),
+    ("promise", &[Kind::Promise]),
+    ("accept", &[Kind::Accept]),
+    ("accepted", &[Kind::Accepted]),
+    ("commit", &[Kind::Commit]),
+    ("heartbeat", &[Kind::Heartbeat]),
+    ("catch-up", &[Kind::CatchUp, Kind::Learn]),
+    ("learn", &[Kind::Learn]),
+    ("forward", &[Kind::Forward]),
+    ("client", &[Kind::Request, Kind::LogRead, Kind::Session]),
+    ("request", &[Kind::Request]),
+    ("log-read", &[Kind::LogRead]),
+    ("control", &[Kind::Control]),
 ];
 
-/// The kind's name in a plan.
-pub(super) fn kind_name(kind: Kind) -> &'static str {
-    KINDS
-        .iter()
-        .find(|(_, known)| *known == kind)
-        .map_or("", |(name, _)| name)
+/// The names in a plan for kinds that were read from such names, each kind covered once.
+pub(super) fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
+    let mut left = kinds.to_vec();
+    let mut names = Vec::new();
+    // What a wider name covers needs no narrower one.
+    for (name, covered) in KINDS {
+        if covered.iter().all(|kind| left.contains(kind)) {
+            left.retain(|kind| !covered.contains(kind));
+            names.push(name);
+        }
+    }
+    names
 }
 
-/// One kind of message.
-pub(super) fn kind(text: &str) -> Result<Kind, Wrong> {
+/// The kinds that one name means.
+pub(super) fn kinds(text: &str) -> Result<&'static [Kind], Wrong> {
     let trimmed = text.trim();
     let found = KINDS.iter().find(|(name, _)| *name == trimmed);
-    found.map(|(_, kind)| *kind).ok_or_else(|| {
+    found.map(|(_, kinds)| *kinds).ok_or_else(|| {
         let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
         let help = match closest(trimmed, names.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("the kinds are {}", names.join(", ")),
         };
         Wrong::whole(text, format!("unknown kind of message `{trimmed}`"), help)
+    })
+}
+
+/// How delays are spread.
+pub(super) fn distribution(text: &str) -> Result<Distribution, Wrong> {
+    const NAMES: [(&str, Distribution); 4] = [
+        ("uniform", Distribution::Uniform),
+        ("normal", Distribution::Normal),
+        ("exponential", Distribution::Exponential),
+        ("pareto", Distribution::Pareto),
+    ];
+    one_of(text, "distribution", &NAMES)
+}
+
+/// The distribution's name in a plan.
+pub(super) fn distribution_name(distribution: Distribution) -> &'static str {
+    match distribution {
+        Distribution::Uniform => "uniform",
+        Distribution::Normal => "normal",
+        Distribution::Exponential => "exponential",
+        Distribution::Pareto => "pareto",
+    }
+}
+
+/// Where a rule acts.
+pub(super) fn side(text: &str) -> Result<Side, Wrong> {
+    let names = [("send", Side::Send), ("receive", Side::Receive)];
+    one_of(text, "side", &names)
+}
+
+fn one_of<T: Copy>(text: &str, what: &str, names: &[(&str, T)]) -> Result<T, Wrong> {
+    let trimmed = text.trim();
+    if let Some((_, found)) = names.iter().find(|(name, _)| *name == trimmed) {
+        return Ok(*found);
+    }
+    let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    let help = match closest(trimmed, all.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("write one of {}", all.join(", ")),
+    };
+    Err(Wrong::whole(
+        text,
+        format!("unknown {what} `{trimmed}`"),
+        help,
+    ))
+}
+
+/// A server's mode in the original system's words: `p:10::a:20::c:30`.
+pub(super) fn mode(text: &str) -> Result<Mode, Wrong> {
+    text.parse().map_err(|error: ModeError| {
+        Wrong::new(error.start, error.length, error.message, error.help)
     })
 }
 
@@ -354,12 +414,34 @@ mod tests {
     #[test]
     fn every_kind_has_a_name_that_is_read_back() {
         for (name, known) in KINDS {
-            assert_eq!(kind(name), Ok(known));
-            assert_eq!(kind_name(known), name);
+            assert_eq!(kinds(name), Ok(known));
+            assert_eq!(kind_names(known), [name]);
+        }
+        let covered = |kind: &Kind| KINDS.iter().any(|(_, known)| known.contains(kind));
+        assert!(Kind::ALL.iter().all(covered));
+        assert_eq!(
+            kind_names(&[Kind::Request, Kind::LogRead]),
+            ["request", "log-read"]
+        );
+        assert_eq!(
+            kinds("comit").map_err(|wrong| wrong.help),
+            Err("did you mean `commit`?".to_owned())
+        );
+    }
+
+    #[test]
+    fn distributions_and_sides_are_words() {
+        for text in ["uniform", "normal", "exponential", "pareto"] {
+            assert_eq!(distribution(text).map(distribution_name), Ok(text));
         }
         assert_eq!(
-            kind("comit").map_err(|wrong| wrong.help),
-            Err("did you mean `commit`?".to_owned())
+            distribution("gauss").map_err(|wrong| wrong.help),
+            Err("write one of uniform, normal, exponential, pareto".to_owned())
+        );
+        assert_eq!(side("receive"), Ok(Side::Receive));
+        assert_eq!(
+            side("recieve").map_err(|wrong| wrong.help),
+            Err("did you mean `receive`?".to_owned())
         );
     }
 

@@ -113,7 +113,11 @@ pub fn run(
 /// The command that repeats a run.
 pub fn command(plan: &Plan, seed: u64) -> String {
     let path = quoted(&plan.path.display().to_string());
-    format!("paxosctl run {path} --seed {seed}")
+    let mut command = format!("paxosctl run {path} --seed {seed}");
+    if plan.time_scale != 1.0 {
+        command = format!("{command} --time-scale {}", plan.time_scale);
+    }
+    command
 }
 
 /// A word as a shell must be given it.

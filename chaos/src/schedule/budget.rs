@@ -82,6 +82,8 @@ impl Budget {
 fn cost(verb: &Verb, resolved: &Resolved, view: &View) -> usize {
     let is_server = |name: &String| view.servers.contains(name);
     match (verb, resolved) {
+        // Slow or dead, no majority should need it.
+        (_, Resolved::Modes(modes)) => modes.len(),
         (_, Resolved::Nodes(nodes)) => nodes.iter().filter(|node| is_server(node)).count(),
         (Verb::Links(fault), _) if fault.probability < 1.0 || !fault.kinds.is_empty() => 0,
         (Verb::Links(fault), _) if fault.effect != LinkEffect::Drop => 0,

@@ -76,6 +76,7 @@ fn heal_text(fault: &Fault) -> &'static str {
         Verb::Kill(_) | Verb::Stop(_) | Verb::Restart(_) => "start again",
         Verb::Pause(_) => "resume",
         Verb::Links(_) | Verb::Partition(_) => "heal the links",
+        Verb::Mode(_) => "end the mode",
     }
 }
 
@@ -86,6 +87,7 @@ fn traffic_text(what: &Say) -> (String, String) {
             text,
             seen_by,
             within,
+            learned,
         } => {
             let mut action = format!("says {text:?}");
             if !seen_by.is_empty() {
@@ -93,6 +95,9 @@ fn traffic_text(what: &Say) -> (String, String) {
             }
             if let Some(within) = within {
                 action = format!("{action} within {within:?}");
+            }
+            for demand in learned {
+                action = format!("{action}, {demand}");
             }
             (client.clone(), action)
         }
@@ -132,6 +137,10 @@ fn resolved_text(verb: &Verb, resolved: &Resolved) -> String {
         Resolved::Nodes(nodes) if drawn => format!("{}, if up", nodes.join(", ")),
         Resolved::Nodes(nodes) => nodes.join(", "),
         Resolved::Links(links) => link_names(links).join(", "),
+        Resolved::Modes(modes) => {
+            let servers: Vec<&str> = modes.iter().map(|(server, _)| server.as_str()).collect();
+            servers.join(", ")
+        }
     }
 }
 

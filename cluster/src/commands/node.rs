@@ -46,6 +46,7 @@ pub(super) fn lower(typed: NodeTyped) -> Result<NodeRequest, Failure> {
                 dir: server.node.dir.clone(),
                 first_leader: server.first_leader,
                 seed: server.seed,
+                mode: server.mode,
             };
             (server.node, NodeKind::Server(config))
         }

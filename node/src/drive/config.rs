@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Arrivals, Burst, Mix};
 use crate::ids::{ClientId, ServerId};
+use crate::link::Mode;
 
 /// A server process.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct ServerConfig {
     pub first_leader: Option<ServerId>,
     /// Feeds the election timeouts.
     pub seed: u64,
+    /// What it puts off, or that it is dead; as long as the process lives.
+    pub mode: Option<Mode>,
 }
 
 /// A balancer process.

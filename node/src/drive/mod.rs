@@ -38,13 +38,13 @@ impl net::Linked for PeerMessage {
 
 impl net::Linked for ClientMessage {
     fn kind(&self) -> Kind {
-        Kind::Client
+        ClientMessage::kind(self)
     }
 }
 
 impl net::Linked for ServerMessage {
     fn kind(&self) -> Kind {
-        Kind::Client
+        ServerMessage::kind(self)
     }
 }
 

@@ -23,6 +23,7 @@ use super::room::Room;
 use super::{NodeError, ServerConfig, links, process};
 use crate::event::Event;
 use crate::ids::{ConnId, ServerId};
+use crate::link::MODE_RULE;
 use crate::log::{Identity, Log, Opened};
 use crate::server::{Output, Server, Start};
 use crate::wire::frame;
@@ -81,7 +82,10 @@ struct Shared {
 /// Runs a server until SIGTERM (drains, hands leadership over, returns) or a failure.
 pub fn run_server(config: ServerConfig) -> Result<(), NodeError> {
     let reporter = Reporter;
-    let gate = process::begin(&config.server.to_string(), &config.dir, reporter);
+    let name = config.server.to_string();
+    let mode = config.mode.as_ref();
+    let permanent = mode.map_or(Vec::new(), |mode| mode.rules(MODE_RULE, &name));
+    let gate = process::begin(&name, &config.dir, permanent, reporter);
     let opened = open_log(&config)?;
     process::runtime()?.block_on(serve(config, opened, gate, reporter))
 }

@@ -97,6 +97,7 @@ impl Story {
                 random: Vec::new(),
                 settle: Duration::from_secs(10),
                 expect: Expect::default(),
+                time_scale: 1.0,
             },
             now_us: 0,
             ballot,
@@ -225,6 +226,7 @@ impl Story {
                 text: text.to_string(),
                 seen_by: Vec::new(),
                 within: None,
+                learned: Vec::new(),
             },
         });
         (id, seq)

@@ -2,6 +2,7 @@
 
 mod clients;
 mod disturbed;
+mod learned;
 mod limits;
 mod log;
 mod order;

@@ -5,6 +5,7 @@
 
 mod expect;
 mod faults;
+mod learned;
 mod load;
 mod traffic;
 mod values;
@@ -122,6 +123,7 @@ impl Lowering {
             random,
             settle: settle?,
             expect,
+            time_scale: 1.0,
         })
     }
 

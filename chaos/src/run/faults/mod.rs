@@ -104,6 +104,14 @@ impl Run<'_> {
                     }
                 }
             }
+            (Ok(Resolved::Modes(modes)), _) => {
+                let rules = modes
+                    .iter()
+                    .flat_map(|(server, mode)| mode.rules(&fault.id, server));
+                self.faults.links.insert(firing, rules.collect());
+                let servers = modes.into_iter().map(|(server, _)| server).collect();
+                self.apply_links(&cause, servers);
+            }
             (Ok(Resolved::Links(links)), verb) => {
                 let rules = rules(&fault.id, verb, &links);
                 self.faults.links.insert(firing, rules);
@@ -127,7 +135,7 @@ impl Run<'_> {
                 let action = |nodes| Action::Resume { nodes };
                 self.bring_back(&cause, released, action, "another fault holds it paused");
             }
-            Verb::Links(_) | Verb::Partition(_) => {
+            Verb::Links(_) | Verb::Partition(_) | Verb::Mode(_) => {
                 let healed = self.faults.links.remove(&firing).unwrap_or_default();
                 self.apply_links(&cause, names_of(&healed));
             }
@@ -305,7 +313,9 @@ impl Run<'_> {
             Verb::Kill(_) => Action::Kill { nodes },
             Verb::Stop(_) | Verb::Restart(_) => Action::Stop { nodes },
             Verb::Pause(_) => Action::Pause { nodes },
-            Verb::Links(_) | Verb::Partition(_) => Action::Links { rules: Vec::new() },
+            Verb::Links(_) | Verb::Partition(_) | Verb::Mode(_) => {
+                Action::Links { rules: Vec::new() }
+            }
         };
         let at_us = micros(self.target.now());
         self.record(ActionLine {

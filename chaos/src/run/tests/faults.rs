@@ -1,6 +1,6 @@
 //! Faults that overlap, heal in any order, or find nothing to act on.
 
-use paxosctl_node::link::{Side, What};
+use paxosctl_node::link::{Distribution, Side, What};
 
 use super::*;
 
@@ -142,11 +142,67 @@ fn link_faults_at_work_are_in_force_together() {
         delay.what,
         What::Delay {
             by_us: 10_000,
-            jitter_us: 2_000
+            jitter_us: 2_000,
+            distribution: Distribution::Uniform,
         }
     );
     assert_eq!(delay.kinds, [paxosctl_node::link::Kind::Accept]);
     assert_eq!(delay.on, Side::Send);
+}
+
+#[test]
+fn a_mode_becomes_rules_at_its_servers_and_ends() {
+    let plan = plan_of(
+        LAST_WORD,
+        "[{at: 1s, for: 2s, mode: {s1: \"p:10::c:30\", s3: d}}]",
+    );
+    let (lines, _) = run_fake(&plan, &mut Fake::new(&plan));
+    let tables: Vec<(u64, Vec<String>, Vec<String>)> = lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Action(ActionLine {
+                at_us,
+                action: Action::Links { rules },
+                resolved,
+                ..
+            }) => Some((at_us / 1_000_000, resolved.clone(), rules_text(rules))),
+            _ => None,
+        })
+        .collect();
+    let texts = |texts: &[&str]| texts.iter().map(|t| t.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        tables,
+        [
+            (
+                1,
+                texts(&["s1", "s3"]),
+                texts(&[
+                    "f1 *->s1 Receive",
+                    "f1 *->s1 Receive",
+                    "f1 *->s3 Receive",
+                    "f1 s3->* Send",
+                ])
+            ),
+            (3, texts(&["s1", "s3"]), Vec::new()),
+        ]
+    );
+}
+
+#[test]
+fn a_side_that_the_plan_names_is_the_only_one() {
+    let sides = |keys: &str| {
+        let plan = plan_of(
+            LAST_WORD,
+            &format!("[{{at: 1s, for: 1s, drop: {{link: s1->s2{keys}}}}}]"),
+        );
+        let links = [("s1".to_owned(), "s2".to_owned())];
+        let rules = crate::run::rules("f1", &plan.faults[0].verb, &links);
+        rules.iter().map(|rule| rule.on).collect::<Vec<_>>()
+    };
+    assert_eq!(sides(""), [Side::Send, Side::Receive]);
+    assert_eq!(sides(", probability: 50%"), [Side::Send]);
+    assert_eq!(sides(", side: receive"), [Side::Receive]);
+    assert_eq!(sides(", side: send"), [Side::Send]);
 }
 
 fn rules_text(rules: &[paxosctl_node::link::Rule]) -> Vec<String> {

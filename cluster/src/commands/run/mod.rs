@@ -63,7 +63,8 @@ impl RunRequest {
         let mut problems = Vec::new();
         for path in &typed.plans {
             match plan::load(path) {
-                Ok(plan) => {
+                Ok(written) => {
+                    let plan = written.scaled(typed.time_scale);
                     let first = match typed.seed.or(plan.seed) {
                         Some(seed) => seed,
                         // Short enough to be typed again.

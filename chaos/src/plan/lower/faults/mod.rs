@@ -1,6 +1,7 @@
 //! Faults: what is broken, when, how often, and when it is healed.
 
 mod links;
+mod modes;
 mod partitions;
 mod random;
 mod timing;
@@ -14,7 +15,8 @@ use crate::plan::targets;
 use crate::plan::yaml::{Content, Node};
 use crate::plan::{Fault, Nodes, RandomFaults, Verb};
 
-const VERBS: &str = "kill, stop, restart, pause, delay, drop, partition, isolate, random";
+const VERBS: &str = "kill, stop, restart, pause, delay, drop, duplicate, reorder, partition, isolate, \
+                     mode, random";
 
 impl Lowering {
     /// The faults that are written out, and those that are drawn. `end` is the end of the traffic,
@@ -139,6 +141,15 @@ impl Lowering {
         if raw.drop.is_some() {
             return self.drop_verb(typed);
         }
+        if raw.duplicate.is_some() {
+            return self.duplicate(typed);
+        }
+        if raw.reorder.is_some() {
+            return self.reorder(typed);
+        }
+        if raw.mode.is_some() {
+            return self.mode(typed);
+        }
         if raw.partition.is_some() {
             return self.partition(typed).map(Verb::Partition);
         }
@@ -214,6 +225,9 @@ fn verbs<'a>(raw: &RawFault<'a>) -> Vec<Typed<'a>> {
         raw.pause,
         raw.delay,
         raw.drop,
+        raw.duplicate,
+        raw.reorder,
+        raw.mode,
         raw.partition,
         raw.isolate,
     ];

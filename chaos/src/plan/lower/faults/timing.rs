@@ -100,7 +100,7 @@ impl Lowering {
                     "let it come back: restart_after: 2s",
                 );
             }
-            (None, Verb::Pause(_) | Verb::Links(_) | Verb::Partition(_)) => {
+            (None, Verb::Pause(_) | Verb::Links(_) | Verb::Partition(_) | Verb::Mode(_)) => {
                 self.errors.add_help(
                     typed.key.place,
                     "it fires again, but never heals",
