@@ -247,6 +247,43 @@ fn link_faults_add_up_until_they_are_healed_whoever_sets_them() {
 }
 
 #[test]
+fn every_link_verb_of_a_plan_can_be_done_by_hand() {
+    let place = up();
+    for (arguments, words) in [
+        (
+            &["delay", "s1<->s2", "--by", "9ms", "--jitter", "3ms"][..],
+            "by 9ms",
+        ),
+        (&["drop", "s1->rest", "--kinds", "accept,commit"], "accept"),
+        (&["duplicate", "leader->s3", "--copies", "3"], "into 3"),
+        (&["reorder", "s2->s3", "--within", "5ms"], "within 5ms"),
+        (&["mode", "s3", "a:1::c:1"], "mode s3 a:1::c:1"),
+        (&["partition", "halves"], "partition halves"),
+    ] {
+        says(&place, arguments, 0, words);
+    }
+    let ps = place.run(&["ps"]).stdout;
+    assert!(ps.contains("h6  ") && ps.contains("mode s3"), "{ps}");
+    place.run(&["heal"]).expect_code(0);
+    let exported = place.run(&["plan", "export"]);
+    exported.expect_code(0);
+    for item in [
+        "delay: {link: \"s1<->s2\", by: \"9ms\", jitter: \"3ms\"}",
+        "kinds: [\"accept\", \"commit\"]}",
+        "duplicate: {link: \"s1->s3\", copies: \"3\"}",
+        "mode: {\"s3\": \"a:1::c:1\"}",
+        "# partition halves",
+    ] {
+        assert!(
+            exported.stdout.contains(item),
+            "{item}:\n{}",
+            exported.stdout
+        );
+    }
+    down(&place);
+}
+
+#[test]
 fn an_interrupt_heals_what_was_to_last() {
     let place = up();
     let arguments = ["pause", "s2", "--for", "100s"];

@@ -70,7 +70,8 @@ pub fn break_it(request: &BreakRequest) -> Result<Outcome, Failure> {
     let name = session.cluster.name.clone();
     drop(session);
     if let Some(lasts) = fault.lasts {
-        note("Ctrl-C heals it at once");
+        let length = request.lasts.as_ref().map_or("", |(_, length)| length);
+        note(&format!("healed in {length}; Ctrl-C heals it at once"));
         let until = monotonic() + lasts;
         while monotonic() < until && !interrupt.is_set() {
             thread::sleep(LOOK_EVERY.min(until.saturating_sub(monotonic())));
@@ -153,15 +154,14 @@ fn carry_out(
         Resolved::Links(links) => {
             let rules = rules(&id, &fault.verb, &links);
             check_enforceable(session, &rules)?;
-            session.in_force.links.push(DisturbedLinks {
-                fault: id.clone(),
-                words: words.clone(),
-                rules,
-            });
-            let action = Action::Links {
-                rules: session.in_force.rules(),
-            };
-            (link_names(&links), session.act([action])?)
+            (link_names(&links), disturb(session, &id, &words, rules)?)
+        }
+        Resolved::Modes(modes) => {
+            let rules = modes
+                .iter()
+                .flat_map(|(server, mode)| mode.rules(&id, server));
+            let done = disturb(session, &id, &words, rules.collect())?;
+            (modes.into_iter().map(|(server, _)| server).collect(), done)
         }
     };
     note_down(session, &changes);
@@ -181,6 +181,22 @@ fn carry_out(
         words,
         changes,
     })
+}
+
+/// Puts rules in force beside those that are.
+fn disturb(
+    session: &mut Session,
+    fault: &str,
+    words: &str,
+    rules: Vec<Rule>,
+) -> Result<(Vec<Change>, Times), Failure> {
+    session.in_force.links.push(DisturbedLinks {
+        fault: fault.to_owned(),
+        words: words.to_owned(),
+        rules,
+    });
+    let rules = session.in_force.rules();
+    session.act([Action::Links { rules }])
 }
 
 /// The steps of a verb on nodes, as a run takes them: what is paused goes on before it is stopped,
