@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Child;
 
@@ -280,6 +281,31 @@ fn every_link_verb_of_a_plan_can_be_done_by_hand() {
             exported.stdout
         );
     }
+    down(&place);
+}
+
+#[test]
+fn a_node_that_cannot_come_back_is_a_failure_and_nothing_of_it_is_left() {
+    let place = up();
+    place.run(&["kill", "s2"]).expect_code(0);
+    let ps = place.run(&["ps"]).stdout;
+    let row = ps
+        .lines()
+        .find(|line| line.starts_with("s2 "))
+        .expect("a row");
+    let address = row.split_whitespace().nth(3).expect("an address");
+    let taken = TcpListener::bind(address).expect("the port of a dead node");
+    says(
+        &place,
+        &["restart", "s2"],
+        3,
+        "not every node runs again: it ended before it was ready",
+    );
+    says(&place, &["heal"], 3, "not every node runs again");
+    assert_eq!(place.processes().len(), 3);
+    drop(taken);
+    says(&place, &["heal"], 0, "heal all → s2 (started)");
+    assert_eq!(place.processes().len(), 4);
     down(&place);
 }
 
