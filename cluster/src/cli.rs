@@ -74,6 +74,14 @@ pub enum Typed {
     /// Make a plan of what was done by hand
     #[command(subcommand)]
     Plan(PlanTyped),
+    /// Report a saved run again as it was judged, in other forms
+    Report(ReportArgs),
+    /// Print the JSON schema of what `--report json` and `result.json` hold
+    Schema {
+        /// Which
+        #[arg(value_enum, default_value_t = SchemaKind::Result)]
+        of: SchemaKind,
+    },
     /// Look at a server's log on its disk
     #[command(subcommand)]
     Log(LogTyped),
@@ -120,7 +128,9 @@ pub struct RunArgs {
     /// Show the timeline and stop
     #[arg(long, conflicts_with_all = ["keep", "keep_on_fail", "out"])]
     pub dry_run: bool,
-    /// How to report, and where to [default: table]
+    /// How to report, and where to [default: table]; may be repeated. One file holds several runs:
+    /// JSON as {"runs": [...]}, HTML as a list with a page for each run beside it. Each run also
+    /// saves result.json and report.html in its directory
     #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
     pub reports: Vec<Report>,
     /// How to show what happens meanwhile, on standard error
@@ -169,9 +179,25 @@ pub struct ChatArgs {
 pub struct CheckArgs {
     /// The run's directory, the one that holds `history.jsonl`
     pub run_dir: PathBuf,
-    /// How to report, and where to [default: table]
+    /// How to report, and where to [default: table]; may be repeated
     #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
     pub reports: Vec<Report>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run's directory, the one that holds `result.json`
+    pub run_dir: PathBuf,
+    /// How to report, and where to [default: table]; may be repeated
+    #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
+    pub reports: Vec<Report>,
+}
+
+/// What there are schemas of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// The judgement of a run, or of several
+    Result,
 }
 
 #[derive(Debug, Subcommand)]
@@ -194,8 +220,14 @@ pub struct Report {
 pub enum ReportKind {
     /// Tables for a person
     Table,
-    /// The same facts for a program
+    /// The same facts for a program; `paxosctl schema` describes them
     Json,
+    /// For a CI system: a suite for each run, a case for each check
+    Junit,
+    /// For a person, what is wrong first
+    Markdown,
+    /// A page with charts over time, for a browser, in one file
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -342,10 +374,7 @@ impl TypedValueParser for ReportParser {
                 .filter_map(ValueEnum::to_possible_value),
         );
         let name = kinds.parse_ref(command, argument, kind.as_ref())?;
-        let kind = match name.as_str() {
-            "json" => ReportKind::Json,
-            _ => ReportKind::Table,
-        };
+        let kind = ReportKind::from_str(&name, false).expect("it was just found among them");
         Ok(Report {
             kind,
             path: path.filter(|path| !path.is_empty()).map(PathBuf::from),
@@ -418,10 +447,12 @@ mod tests {
 
     #[test]
     fn an_unknown_report_is_refused_with_the_known_ones() {
-        let error = reports(&["--report", "junit=x.xml"]).expect_err("unknown");
+        let error = reports(&["--report", "pdf=x.pdf"]).expect_err("unknown");
         assert_eq!(error.kind(), clap::error::ErrorKind::InvalidValue);
         let text = error.to_string();
-        assert!(text.contains("junit") && text.contains("table") && text.contains("json"));
+        for known in ["pdf", "table", "json", "junit", "markdown", "html"] {
+            assert!(text.contains(known), "{text}");
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ use clap_complete::Shell;
 use super::node;
 use super::{
     BreakRequest, ChatRequest, CheckRequest, DownRequest, HealRequest, LogsRequest, NodeRequest,
-    PlanExportRequest, PsRequest, ResumeRequest, RunRequest, UpRequest,
+    PlanExportRequest, PsRequest, ReportRequest, ResumeRequest, RunRequest, UpRequest,
 };
-use crate::cli::{Cli, LogTyped, PlanTyped, Typed};
+use crate::cli::{Cli, LogTyped, PlanTyped, SchemaKind, Typed};
 use crate::exit::Failure;
 use crate::state::{Clusters, home};
 
@@ -18,6 +18,8 @@ use crate::state::{Clusters, home};
 pub enum Command {
     Run(RunRequest),
     Check(CheckRequest),
+    Report(ReportRequest),
+    Schema(SchemaKind),
     Up(Box<UpRequest>),
     Down(DownRequest),
     Break(BreakRequest),
@@ -42,6 +44,8 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
     Ok(match typed.command {
         Typed::Run(run) => Command::Run(RunRequest::new(run, clusters)?),
         Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
+        Typed::Report(report) => Command::Report(ReportRequest::new(report)?),
+        Typed::Schema { of } => Command::Schema(of),
         Typed::Up(up) => Command::Up(Box::new(UpRequest::new(up, clusters)?)),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
         Typed::Break(typed) => Command::Break(BreakRequest::new(typed, clusters)),

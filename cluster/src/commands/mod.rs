@@ -5,6 +5,7 @@ mod chat;
 mod check;
 mod completions;
 mod down;
+mod github;
 mod judge;
 mod log_dump;
 mod logs;
@@ -12,8 +13,10 @@ mod lower;
 mod node;
 mod plan_export;
 mod ps;
+mod report;
 mod reporting;
 mod run;
+mod schema;
 mod timeline;
 mod up;
 mod validate;
@@ -28,6 +31,7 @@ pub use lower::{Command, lower};
 pub use node::NodeRequest;
 pub use plan_export::PlanExportRequest;
 pub use ps::PsRequest;
+pub use report::ReportRequest;
 pub use run::RunRequest;
 pub use up::UpRequest;
 
@@ -41,6 +45,8 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(request) => run::run(&request),
         Command::Check(request) => check::check(&request),
+        Command::Report(request) => report::report(&request),
+        Command::Schema(of) => schema::schema(of),
         Command::Up(request) => up::up(&request),
         Command::Down(request) => down::down(&request),
         Command::Break(request) => by_hand::break_it(&request),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paxosctl_chaos::plan::{Fault, Verb};
 use paxosctl_chaos::run::rules;
-use paxosctl_chaos::schedule::{Resolved, View, firing_rng, link_names, resolve};
+use paxosctl_chaos::schedule::{Resolved, View, firing_rng, resolve};
 use paxosctl_chaos::target::{Action, Change};
 use paxosctl_node::link::{Rule, Side};
 
@@ -151,17 +151,10 @@ fn carry_out(
             let done = break_nodes(session, &fault.verb, view, &nodes)?;
             (nodes, done)
         }
-        Resolved::Links(links) => {
+        links => {
             let rules = rules(&id, &fault.verb, &links);
             check_enforceable(session, &rules)?;
-            (link_names(&links), disturb(session, &id, &words, rules)?)
-        }
-        Resolved::Modes(modes) => {
-            let rules = modes
-                .iter()
-                .flat_map(|(server, mode)| mode.rules(&id, server));
-            let done = disturb(session, &id, &words, rules.collect())?;
-            (modes.into_iter().map(|(server, _)| server).collect(), done)
+            (links.names(), disturb(session, &id, &words, rules)?)
         }
     };
     note_down(session, &changes);

@@ -46,7 +46,7 @@ pub fn resume(request: &ResumeRequest) -> Result<Outcome, Failure> {
     let mut rng = firing_rng(0, &fault.id, 1);
     let mut nodes = match resolve(&fault.verb, &view, &mut rng) {
         Ok(Resolved::Nodes(nodes)) => nodes,
-        Ok(Resolved::Links(_) | Resolved::Modes(_)) => Vec::new(),
+        Ok(_) => Vec::new(),
         Err(reason) => {
             note(&format!("{words}: nothing changed: {reason}"));
             return Ok(Outcome::Inconclusive);
