@@ -40,9 +40,10 @@ fn help_is_data_and_mistakes_are_not() {
 
 #[test]
 fn an_unknown_report_kind_is_refused() {
-    let output = Place::new().run(&["run", "x.yaml", "--report", "junit"]);
+    let output = Place::new().run(&["run", "x.yaml", "--report", "pdf"]);
     output.expect_code(2);
-    assert!(output.stderr.contains("possible values: table, json"));
+    let known = "possible values: table, json, junit, markdown, html";
+    assert!(output.stderr.contains(known), "{}", output.stderr);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! What was typed. [`crate::commands::lower`] turns it into what it means.
 
+mod by_hand;
+
+pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -36,8 +40,20 @@ pub enum Typed {
         /// The cluster's name; needed when several run
         cluster: Option<String>,
     },
-    /// Bring a node of a running cluster back, or stop and start it
-    Restart(RestartArgs),
+    #[command(flatten)]
+    Break(BreakTyped),
+    /// Let paused nodes of a running cluster go on
+    Resume {
+        /// As in a plan: s1, leader, followers, balancer, all, s1,s2 …
+        target: String,
+        #[command(flatten)]
+        on: OnCluster,
+    },
+    /// Heal all that was broken by hand: links, pauses, and nodes that were killed or stopped
+    Heal {
+        #[command(flatten)]
+        on: OnCluster,
+    },
     /// Show the nodes of a running cluster
     Ps {
         /// The cluster's name; needed when several run
@@ -55,6 +71,17 @@ pub enum Typed {
     },
     /// Judge a saved run again
     Check(CheckArgs),
+    /// Make a plan of what was done by hand
+    #[command(subcommand)]
+    Plan(PlanTyped),
+    /// Report a saved run again as it was judged, in other forms
+    Report(ReportArgs),
+    /// Print the JSON schema of what `--report json` and `result.json` hold
+    Schema {
+        /// Which
+        #[arg(value_enum, default_value_t = SchemaKind::Result)]
+        of: SchemaKind,
+    },
     /// Look at a server's log on its disk
     #[command(subcommand)]
     Log(LogTyped),
@@ -101,7 +128,9 @@ pub struct RunArgs {
     /// Show the timeline and stop
     #[arg(long, conflicts_with_all = ["keep", "keep_on_fail", "out"])]
     pub dry_run: bool,
-    /// How to report, and where to [default: table]
+    /// How to report, and where to [default: table]; may be repeated. One file holds several runs:
+    /// JSON as {"runs": [...]}, HTML as a list with a page for each run beside it. Each run also
+    /// saves result.json and report.html in its directory
     #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
     pub reports: Vec<Report>,
     /// How to show what happens meanwhile, on standard error
@@ -122,15 +151,6 @@ pub struct UpArgs {
     /// Forget the chat of an earlier `up` under this name
     #[arg(long)]
     pub fresh: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RestartArgs {
-    /// The node: s1, s2, … or balancer
-    pub node: String,
-    /// The cluster's name; needed when several run
-    #[arg(long)]
-    pub cluster: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -159,9 +179,25 @@ pub struct ChatArgs {
 pub struct CheckArgs {
     /// The run's directory, the one that holds `history.jsonl`
     pub run_dir: PathBuf,
-    /// How to report, and where to [default: table]
+    /// How to report, and where to [default: table]; may be repeated
     #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
     pub reports: Vec<Report>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run's directory, the one that holds `result.json`
+    pub run_dir: PathBuf,
+    /// How to report, and where to [default: table]; may be repeated
+    #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
+    pub reports: Vec<Report>,
+}
+
+/// What there are schemas of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// The judgement of a run, or of several
+    Result,
 }
 
 #[derive(Debug, Subcommand)]
@@ -184,8 +220,14 @@ pub struct Report {
 pub enum ReportKind {
     /// Tables for a person
     Table,
-    /// The same facts for a program
+    /// The same facts for a program; `paxosctl schema` describes them
     Json,
+    /// For a CI system: a suite for each run, a case for each check
+    Junit,
+    /// For a person, what is wrong first
+    Markdown,
+    /// A page with charts over time, for a browser, in one file
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -332,10 +374,7 @@ impl TypedValueParser for ReportParser {
                 .filter_map(ValueEnum::to_possible_value),
         );
         let name = kinds.parse_ref(command, argument, kind.as_ref())?;
-        let kind = match name.as_str() {
-            "json" => ReportKind::Json,
-            _ => ReportKind::Table,
-        };
+        let kind = ReportKind::from_str(&name, false).expect("it was just found among them");
         Ok(Report {
             kind,
             path: path.filter(|path| !path.is_empty()).map(PathBuf::from),
@@ -408,10 +447,12 @@ mod tests {
 
     #[test]
     fn an_unknown_report_is_refused_with_the_known_ones() {
-        let error = reports(&["--report", "junit=x.xml"]).expect_err("unknown");
+        let error = reports(&["--report", "pdf=x.pdf"]).expect_err("unknown");
         assert_eq!(error.kind(), clap::error::ErrorKind::InvalidValue);
         let text = error.to_string();
-        assert!(text.contains("junit") && text.contains("table") && text.contains("json"));
+        for known in ["pdf", "table", "json", "junit", "markdown", "html"] {
+            assert!(text.contains(known), "{text}");
+        }
     }
 
     #[test]

@@ -151,6 +151,24 @@ pub fn parse(path: &Path, text: &str) -> Result<Plan, PlanErrors> {
     lower::plan(path, text)
 }
 
+/// Checks one fault as an item of `faults` in a plan with so many servers and these clients, for
+/// faults that are typed one by one. Errors have no file.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn parse_fault(text: &str, servers: u16, clients: &[String]) -> Result<Fault, PlanErrors> {
+    let names = targets::Names {
+        servers,
+        clients: clients.to_vec(),
+    };
+    lower::fault(text, names)
+}
+
+/// Whether a plan can have a client of this name.
+pub fn can_name_client(name: &str) -> bool {
+    lower::can_name_client(name)
+}
+
 /// A checked plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {

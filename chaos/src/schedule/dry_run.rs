@@ -145,7 +145,7 @@ fn resolved_text(verb: &Verb, resolved: &Resolved) -> String {
 }
 
 /// `s1->s2` for each link.
-pub(crate) fn link_names(links: &[(String, String)]) -> Vec<String> {
+pub fn link_names(links: &[(String, String)]) -> Vec<String> {
     links
         .iter()
         .map(|(from, to)| format!("{from}->{to}"))

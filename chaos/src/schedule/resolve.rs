@@ -6,7 +6,7 @@ use paxosctl_node::link::Mode;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::shapes;
+use super::{link_names, shapes};
 use crate::plan::{Link, Member, Nodes, Partition, ServerMode, Shape, Verb};
 
 /// What is known of the cluster.
@@ -34,6 +34,17 @@ pub enum Resolved {
     Links(Vec<(String, String)>),
     /// Servers and their modes, no server twice.
     Modes(Vec<(String, Mode)>),
+}
+
+impl Resolved {
+    /// The nodes, or the links as `s1->s2`.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Resolved::Nodes(nodes) => nodes.clone(),
+            Resolved::Links(links) => link_names(links),
+            Resolved::Modes(modes) => modes.iter().map(|(server, _)| server.clone()).collect(),
+        }
+    }
 }
 
 /// Why a target means nothing at the moment.

@@ -327,6 +327,11 @@ impl RealTarget {
         self.join(spec);
     }
 
+    /// These rules are in force already, as every node knows.
+    pub fn set_links_in_force(&mut self, rules: Vec<Rule>) {
+        self.links.rules = rules;
+    }
+
     /// The new table, under the next generation.
     fn next_links(&mut self, rules: &[Rule]) -> u64 {
         self.links = Table {

@@ -48,6 +48,19 @@ impl Node {
         }
     }
 
+    /// One that another command started, and that has long said what it says at its start.
+    pub fn adopted(spec: NodeSpec, process: Process) -> Node {
+        let mut node = Node::new(spec, process);
+        node.ending = Ending::Asked;
+        node.seen = Seen {
+            pid: Some(node.process.pid()),
+            ready: true,
+            joined: true,
+            ..Seen::default()
+        };
+        node
+    }
+
     pub fn name(&self) -> &str {
         &self.spec.name
     }

@@ -16,7 +16,7 @@ pub use rules::rules;
 use super::{Ended, Progress, Run};
 use crate::history::{ActionLine, HEAL, Line, Phase, Step, micros};
 use crate::plan::Verb;
-use crate::schedule::{Resolved, Unresolved, firing_rng, link_names, resolve};
+use crate::schedule::{Resolved, Unresolved, firing_rng, resolve};
 use crate::target::{Action, Change};
 
 /// One firing of one fault.
@@ -104,18 +104,10 @@ impl Run<'_> {
                     }
                 }
             }
-            (Ok(Resolved::Modes(modes)), _) => {
-                let rules = modes
-                    .iter()
-                    .flat_map(|(server, mode)| mode.rules(&fault.id, server));
-                self.faults.links.insert(firing, rules.collect());
-                let servers = modes.into_iter().map(|(server, _)| server).collect();
-                self.apply_links(&cause, servers);
-            }
-            (Ok(Resolved::Links(links)), verb) => {
-                let rules = rules(&fault.id, verb, &links);
+            (Ok(resolved @ (Resolved::Modes(_) | Resolved::Links(_))), verb) => {
+                let rules = rules(&fault.id, verb, &resolved);
                 self.faults.links.insert(firing, rules);
-                self.apply_links(&cause, link_names(&links));
+                self.apply_links(&cause, resolved.names());
             }
         }
         Some(true)

@@ -4,11 +4,22 @@ use paxosctl_node::link::{Rule, Side, What};
 
 use crate::history::micros;
 use crate::plan::{LinkEffect, LinkFault, Verb};
+use crate::schedule::Resolved;
 
 /// The rules by which the fault called `fault` disturbs `links`. A cut acts at both ends unless the
 /// plan says where, so that it holds at once and also while one of the two cannot load its table;
 /// all else acts once.
-pub fn rules(fault: &str, verb: &Verb, links: &[(String, String)]) -> Vec<Rule> {
+pub fn rules(fault: &str, verb: &Verb, resolved: &Resolved) -> Vec<Rule> {
+    let links = match resolved {
+        Resolved::Nodes(_) => return Vec::new(),
+        Resolved::Modes(modes) => {
+            let of_each = modes.iter();
+            return of_each
+                .flat_map(|(server, mode)| mode.rules(fault, server))
+                .collect();
+        }
+        Resolved::Links(links) => links,
+    };
     let (what, kinds, probability, side) = match verb {
         Verb::Links(LinkFault {
             kinds,

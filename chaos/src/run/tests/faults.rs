@@ -3,6 +3,7 @@
 use paxosctl_node::link::{Distribution, Side, What};
 
 use super::*;
+use crate::schedule::Resolved;
 
 #[test]
 fn two_faults_on_one_node_heal_in_any_order() {
@@ -195,7 +196,7 @@ fn a_side_that_the_plan_names_is_the_only_one() {
             LAST_WORD,
             &format!("[{{at: 1s, for: 1s, drop: {{link: s1->s2{keys}}}}}]"),
         );
-        let links = [("s1".to_owned(), "s2".to_owned())];
+        let links = Resolved::Links(vec![("s1".to_owned(), "s2".to_owned())]);
         let rules = crate::run::rules("f1", &plan.faults[0].verb, &links);
         rules.iter().map(|rule| rule.on).collect::<Vec<_>>()
     };

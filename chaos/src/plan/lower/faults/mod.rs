@@ -12,7 +12,7 @@ use super::{Lowering, is_load_name, is_name_character};
 use crate::plan::error::Place;
 use crate::plan::raw::{RawFault, Typed};
 use crate::plan::targets;
-use crate::plan::yaml::Content;
+use crate::plan::yaml::{Content, Node};
 use crate::plan::{Fault, Nodes, RandomFaults, Verb};
 
 const VERBS: &str = "kill, stop, restart, pause, delay, drop, duplicate, reorder, partition, isolate, \
@@ -46,6 +46,13 @@ impl Lowering {
             }
         }
         (faults, random)
+    }
+
+    /// A fault without a plan around it.
+    pub(in crate::plan::lower) fn lone_fault(&mut self, root: &Node) -> Option<Fault> {
+        let raw = RawFault::read(root, &mut self.errors)?;
+        let id = self.fault_id(raw.name, 1, &[]);
+        self.fault(root.place, &raw, id, None)
     }
 
     /// `f1`, `f2`, … by the place in the plan, unless the plan names it.
