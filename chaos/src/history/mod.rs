@@ -3,6 +3,7 @@
 mod apply;
 mod build;
 mod evidence;
+pub mod export;
 mod firings;
 mod lean;
 mod lifetimes;

@@ -126,20 +126,37 @@ impl RealTarget {
         let mut clients: Vec<Process> = leave.into_iter().map(|node| node.process).collect();
         // A client that could not be ended dies with us all the same.
         let _ = tear_down(&mut clients);
-        for node in &mut self.nodes {
+        self.untie(|_| true)?;
+        self.released = true;
+        Ok(())
+    }
+
+    /// Lets the nodes live on without us that were started again in an adopted cluster. One that is
+    /// not ready yet ends with us.
+    ///
+    /// # Errors
+    /// A node did not say that it will live on: it ends with us.
+    pub fn release_started(&mut self) -> Result<(), TargetError> {
+        self.untie(|node| node.process.is_child() && node.is_ready())
+    }
+
+    /// Tells nodes to outlive us, and waits until they say that they will.
+    fn untie(&mut self, meant: impl Fn(&Node) -> bool) -> Result<(), TargetError> {
+        let mut tied: Vec<&mut Node> = self.nodes.iter_mut().filter(|node| meant(node)).collect();
+        for node in &mut tied {
             node.process.signal(Signal::SIGUSR2).map_err(failed)?;
         }
         let deadline = monotonic() + RELEASED_WITHIN;
-        let released = |node: &mut Node| {
+        let is_free = |node: &mut Node| {
             node.is_down()
                 || fs::read_to_string(node.spec.dir.join(RELEASED_FILE))
                     .is_ok_and(|pid| pid == node.process.pid().to_string())
         };
-        while let Some(node) = self
-            .nodes
-            .iter_mut()
-            .find_map(|node| (!released(node)).then_some(node))
-        {
+        loop {
+            tied.retain_mut(|node| !is_free(node));
+            let Some(node) = tied.first() else {
+                return Ok(());
+            };
             if monotonic() >= deadline {
                 let words = last_lines(&node.spec.dir.join(STDERR_FILE), 1);
                 let why = words.first().map(|line| format!("; it says: {line}"));
@@ -151,8 +168,6 @@ impl RealTarget {
             }
             std::thread::sleep(LOOK_CLOSELY);
         }
-        self.released = true;
-        Ok(())
     }
 
     fn address_of(&self, name: &str) -> Option<SocketAddr> {
