@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Child;
 
@@ -243,6 +244,68 @@ fn link_faults_add_up_until_they_are_healed_whoever_sets_them() {
     place.run(&["heal"]).expect_code(0);
     assert_eq!(rules(&place, "s3"), Vec::<String>::new());
     assert!(!place.run(&["ps"]).stdout.contains("FAULT"));
+    down(&place);
+}
+
+#[test]
+fn every_link_verb_of_a_plan_can_be_done_by_hand() {
+    let place = up();
+    for (arguments, words) in [
+        (
+            &["delay", "s1<->s2", "--by", "9ms", "--jitter", "3ms"][..],
+            "by 9ms",
+        ),
+        (&["drop", "s1->rest", "--kinds", "accept,commit"], "accept"),
+        (&["duplicate", "leader->s3", "--copies", "3"], "into 3"),
+        (&["reorder", "s2->s3", "--within", "5ms"], "within 5ms"),
+        (&["mode", "s3", "a:1::c:1"], "mode s3 a:1::c:1"),
+        (&["partition", "halves"], "partition halves"),
+    ] {
+        says(&place, arguments, 0, words);
+    }
+    let ps = place.run(&["ps"]).stdout;
+    assert!(ps.contains("h6  ") && ps.contains("mode s3"), "{ps}");
+    place.run(&["heal"]).expect_code(0);
+    let exported = place.run(&["plan", "export"]);
+    exported.expect_code(0);
+    for item in [
+        "delay: {link: \"s1<->s2\", by: \"9ms\", jitter: \"3ms\"}",
+        "kinds: [\"accept\", \"commit\"]}",
+        "duplicate: {link: \"s1->s3\", copies: \"3\"}",
+        "mode: {\"s3\": \"a:1::c:1\"}",
+        "# partition halves",
+    ] {
+        assert!(
+            exported.stdout.contains(item),
+            "{item}:\n{}",
+            exported.stdout
+        );
+    }
+    down(&place);
+}
+
+#[test]
+fn a_node_that_cannot_come_back_is_a_failure_and_nothing_of_it_is_left() {
+    let place = up();
+    place.run(&["kill", "s2"]).expect_code(0);
+    let ps = place.run(&["ps"]).stdout;
+    let row = ps
+        .lines()
+        .find(|line| line.starts_with("s2 "))
+        .expect("a row");
+    let address = row.split_whitespace().nth(3).expect("an address");
+    let taken = TcpListener::bind(address).expect("the port of a dead node");
+    says(
+        &place,
+        &["restart", "s2"],
+        3,
+        "not every node runs again: it ended before it was ready",
+    );
+    says(&place, &["heal"], 3, "not every node runs again");
+    assert_eq!(place.processes().len(), 3);
+    drop(taken);
+    says(&place, &["heal"], 0, "heal all → s2 (started)");
+    assert_eq!(place.processes().len(), 4);
     down(&place);
 }
 

@@ -67,6 +67,17 @@ pub enum BreakTyped {
         #[command(flatten)]
         links: LinkArgs,
     },
+    /// Give servers of a running cluster a test mode of the original system
+    Mode {
+        /// As in a plan: s1, leader, followers, s1,s2 …
+        target: String,
+        /// Such as p:10::a:20::c:30 (seconds before it handles prepare, accept, commit) or d (dead)
+        mode: String,
+        #[command(flatten)]
+        lasts: Lasts,
+        #[command(flatten)]
+        on: OnCluster,
+    },
     /// Cut groups of nodes of a running cluster from each other
     Partition {
         /// As in a plan: "s1 | s2,s3", "leader | rest", "s1 -> s2", halves, "isolate(s2)" …

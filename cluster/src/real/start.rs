@@ -11,12 +11,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::node::Node;
-use super::{BALANCER, Incoming, RealTarget, spec::ClusterSpec};
+use super::{BALANCER, Incoming, Machines, RealTarget, spec::ClusterSpec};
 use crate::clock::monotonic;
 use crate::interrupt::Interrupt;
 use crate::ports::{PortError, Ports, Wishes};
 use crate::runtime::{
-    EVENTS_FILE, NodeSpec, Process, Runtime, RuntimeError, STDERR_FILE, Tail, Watcher, last_lines,
+    DIE_WITH_PARENT, EVENTS_FILE, NodeSpec, Process, Runtime, RuntimeError, STDERR_FILE, Tail,
+    Watcher, last_lines,
 };
 use crate::state::{RunningCluster, RunningNode};
 
@@ -125,9 +126,14 @@ impl RealTarget {
             let tail = Tail::from_end(&events).map_err(StartError::Watch)?;
             target.watcher.follow(node.name.clone(), tail, &events);
             let process = Process::of_another(&node.name, &node.dir, node.identity);
+            // Started again, a node is tied to us until it is written down and released: what nobody
+            // knows of must not live on.
+            let mut arguments = node.arguments.clone();
+            arguments.push(DIE_WITH_PARENT.into());
+            arguments.push(std::process::id().to_string().into());
             let spec = NodeSpec {
                 name: node.name.clone(),
-                arguments: node.arguments.clone(),
+                arguments,
                 dir: node.dir.clone(),
                 takes_commands: false,
             };
@@ -162,6 +168,7 @@ impl RealTarget {
             led: false,
             ready: None,
             links: Table::default(),
+            machines: Machines::default(),
             unreadable: None,
             released: false,
         })

@@ -121,6 +121,11 @@ impl Process {
         self.identity
     }
 
+    /// Whether this command started it.
+    pub fn is_child(&self) -> bool {
+        self.ours
+    }
+
     pub fn pid(&self) -> u32 {
         self.identity.pid
     }

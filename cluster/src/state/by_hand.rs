@@ -49,7 +49,7 @@ pub struct TypedFault {
     pub verb: String,
     /// A target, a link, or groups.
     pub on: String,
-    /// What a link fault says beside its link, such as `by`; none for other verbs.
+    /// What a link fault says beside its link, such as `by`, or the mode; none for other verbs.
     pub options: Option<Vec<(String, String)>>,
 }
 
@@ -126,8 +126,14 @@ impl TypedFault {
                     .join(", ")
             ),
         };
-        let Some(options) = &self.options else {
-            return format!("{}: {}", self.verb, list(on));
+        let options = match &self.options {
+            None => return format!("{}: {}", self.verb, list(on)),
+            Some(options) if self.verb == "mode" => {
+                let modes = options.iter().map(|(_, mode)| quoted(mode));
+                let mode = modes.collect::<String>();
+                return format!("mode: {{{}: {mode}}}", quoted(&on.join(",")));
+            }
+            Some(options) => options,
         };
         let mut text = format!("{}: {{link: {}", self.verb, list(on));
         for (key, value) in options {
@@ -297,6 +303,8 @@ mod tests {
     fn what_was_typed_is_an_item_of_a_plan() {
         let one = ["s1".to_owned()];
         assert_eq!(typed("kill", None).yaml(&one), "kill: \"s1\"");
+        let mode = typed("mode", Some(&[("mode", "a:5")]));
+        assert_eq!(mode.yaml(&one), "mode: {\"s1\": \"a:5\"}");
         let delay = typed("delay", Some(&[("by", "5ms"), ("kinds", "accept,commit")]));
         let links = ["s1->s2".to_owned(), "s2->s1".to_owned()];
         assert_eq!(

@@ -70,7 +70,8 @@ pub fn break_it(request: &BreakRequest) -> Result<Outcome, Failure> {
     let name = session.cluster.name.clone();
     drop(session);
     if let Some(lasts) = fault.lasts {
-        note("Ctrl-C heals it at once");
+        let length = request.lasts.as_ref().map_or("", |(_, length)| length);
+        note(&format!("healed in {length}; Ctrl-C heals it at once"));
         let until = monotonic() + lasts;
         while monotonic() < until && !interrupt.is_set() {
             thread::sleep(LOOK_EVERY.min(until.saturating_sub(monotonic())));
@@ -153,15 +154,7 @@ fn carry_out(
         links => {
             let rules = rules(&id, &fault.verb, &links);
             check_enforceable(session, &rules)?;
-            session.in_force.links.push(DisturbedLinks {
-                fault: id.clone(),
-                words: words.clone(),
-                rules,
-            });
-            let action = Action::Links {
-                rules: session.in_force.rules(),
-            };
-            (links.names(), session.act([action])?)
+            (links.names(), disturb(session, &id, &words, rules)?)
         }
     };
     note_down(session, &changes);
@@ -181,6 +174,22 @@ fn carry_out(
         words,
         changes,
     })
+}
+
+/// Puts rules in force beside those that are.
+fn disturb(
+    session: &mut Session,
+    fault: &str,
+    words: &str,
+    rules: Vec<Rule>,
+) -> Result<(Vec<Change>, Times), Failure> {
+    session.in_force.links.push(DisturbedLinks {
+        fault: fault.to_owned(),
+        words: words.to_owned(),
+        rules,
+    });
+    let rules = session.in_force.rules();
+    session.act([Action::Links { rules }])
 }
 
 /// The steps of a verb on nodes, as a run takes them: what is paused goes on before it is stopped,
@@ -220,8 +229,10 @@ fn has_nodes(action: &Action) -> bool {
         | Action::Stop { nodes }
         | Action::Start { nodes }
         | Action::Pause { nodes }
-        | Action::Resume { nodes } => !nodes.is_empty(),
-        Action::Links { .. } => true,
+        | Action::Resume { nodes }
+        | Action::Damage { nodes, .. }
+        | Action::Fall { nodes } => !nodes.is_empty(),
+        Action::Links { .. } | Action::Machine { .. } => true,
     }
 }
 
@@ -255,10 +266,14 @@ fn check_enforceable(session: &Session, rules: &[Rule]) -> Result<(), Failure> {
     match helpless {
         None => Ok(()),
         Some(rule) => Err(Failure::Usage(format!(
-            "what {} sends is disturbed where it is sent, and that is a client of somebody's chat, \
-             not a process of this cluster; the other direction works, and so does a full cut: \
-             paxosctl drop \"{} -> {}\"",
-            rule.from, rule.from, rule.to
+            "{} would have to disturb its messages itself, and it is a client of somebody's chat, not \
+             a process of this cluster; a full cut works: paxosctl drop \"{} -> {}\"",
+            match rule.on {
+                Side::Send => &rule.from,
+                Side::Receive => &rule.to,
+            },
+            rule.from,
+            rule.to
         ))),
     }
 }

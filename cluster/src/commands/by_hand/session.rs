@@ -12,7 +12,6 @@ use paxosctl_chaos::target::{Action, Change, Target};
 use paxosctl_node::link::Table;
 use paxosctl_node::wire::ServerStatus;
 
-use super::started;
 use crate::clock::monotonic;
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
@@ -212,11 +211,12 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        // A started node is another process now: whatever came after that, it is written down.
-        if changes.iter().any(|change| started(change).is_some()) || refused.is_some() {
-            self.save_processes()?;
-        }
         let done_us = self.now_us();
+        // A started node is another process now. It lives on once that is written down.
+        self.save_processes()?;
+        if let Err(error) = self.target.release_started() {
+            refused.get_or_insert(Failure::Cluster(error.to_string()));
+        }
         match refused {
             Some(failure) => Err(failure),
             None => Ok((changes, Times { at_us, done_us })),
@@ -224,11 +224,15 @@ impl<'a> Session<'a> {
     }
 
     fn save_processes(&mut self) -> Result<(), Failure> {
+        let before = self.cluster.clone();
         for (spec, _, process) in self.target.processes() {
             let nodes = &mut self.cluster.nodes;
             if let Some(node) = nodes.iter_mut().find(|node| node.name == spec.name) {
                 node.identity = process.identity();
             }
+        }
+        if self.cluster == before {
+            return Ok(());
         }
         self.clusters.write(&self.cluster)
     }

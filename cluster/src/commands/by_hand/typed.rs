@@ -40,6 +40,20 @@ impl BreakRequest {
                 ];
                 linked("delay", options, links, clusters)
             }
+            BreakTyped::Mode {
+                target,
+                mode,
+                lasts,
+                on,
+            } => BreakRequest {
+                typed: TypedFault {
+                    options: Some(vec![("mode".to_owned(), mode)]),
+                    ..plain("mode", target)
+                },
+                lasts: lasts.lasts.map(|length| ("for", length)),
+                cluster: on.cluster,
+                clusters,
+            },
             BreakTyped::Drop(links) => linked("drop", [], links, clusters),
             BreakTyped::Duplicate { copies, links } => {
                 linked("duplicate", [("copies", copies)], links, clusters)

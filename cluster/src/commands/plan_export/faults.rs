@@ -99,7 +99,7 @@ pub(super) fn of(records: &[Record]) -> Vec<Done> {
     faults
 }
 
-/// A partition in its own words when they name nodes alone; else, and for all other link faults, the
+/// A mode names the servers that it met. A partition in its own words when they name nodes alone; else, and for all other link faults, the
 /// links that it turned out to be. Losing all on a link is what a partition does.
 fn links_item(typed: &TypedFault, resolved: &[String]) -> String {
     if typed.options.is_none() {
@@ -120,6 +120,9 @@ fn links_item(typed: &TypedFault, resolved: &[String]) -> String {
             ..typed.clone()
         };
         return cut.yaml(&both_ways(resolved));
+    }
+    if typed.verb == "mode" {
+        return typed.yaml(resolved);
     }
     typed.yaml(&both_ways(resolved))
 }
