@@ -80,6 +80,7 @@
 //! all; `d` is dead. With `--time-scale X` the times of a plan are multiplied, see [`Plan::scaled`].
 
 mod display;
+mod doubts;
 mod error;
 mod lower;
 mod mode_text;
@@ -97,6 +98,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use doubts::{Doubt, doubts};
 pub use error::{PlanError, PlanErrors};
 pub use random::RandomKind;
 pub use scale::{LARGEST_SCALE, SMALLEST_SCALE};
