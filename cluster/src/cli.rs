@@ -69,7 +69,7 @@ pub enum Typed {
         #[arg(required = true, value_name = "PLAN")]
         plans: Vec<PathBuf>,
     },
-    /// Judge a saved run again
+    /// Judge a saved run again, or a history from elsewhere
     Check(CheckArgs),
     /// Make a plan of what was done by hand
     #[command(subcommand)]
@@ -82,6 +82,8 @@ pub enum Typed {
         #[arg(value_enum, default_value_t = SchemaKind::Result)]
         of: SchemaKind,
     },
+    /// Turn a saved run's history into a form that other tools read
+    Export(ExportArgs),
     /// Look at a server's log on its disk
     #[command(subcommand)]
     Log(LogTyped),
@@ -177,11 +179,53 @@ pub struct ChatArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The run's directory, the one that holds `history.jsonl`
+    /// The run's directory, the one that holds `history.jsonl`; with --model a history's file
+    #[arg(value_name = "RUN_DIR|FILE")]
     pub run_dir: PathBuf,
     /// How to report, and where to [default: table]; may be repeated
     #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
     pub reports: Vec<Report>,
+    /// Judge whether a history of these operations is linearizable: EDN maps, or Jepsen's log lines
+    #[arg(long, value_enum)]
+    pub model: Option<HistoryModel>,
+    /// How long to search before the verdict is `unknown`, exit code 4
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "model")]
+    pub budget_seconds: u64,
+    /// How much memory to take before the verdict is `unknown`, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 2048, requires = "model")]
+    pub budget_memory: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryModel {
+    /// read, write; at first nil
+    Register,
+    /// read, write, cas; at first nil
+    CasRegister,
+    /// get, put, append on strings; a key is at first the empty string
+    Kv,
+    /// append, read of the whole log or of its length; at first empty
+    Log,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The run's directory, the one that holds `history.jsonl`
+    pub run_dir: PathBuf,
+    /// In which form
+    #[arg(long, value_enum)]
+    pub format: ExportFormat,
+    /// The file to write; standard output when not given
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Jepsen's: one EDN map a line
+    Edn,
+    /// One JSON object a line
+    Jsonl,
 }
 
 #[derive(Debug, Args)]
@@ -289,6 +333,16 @@ pub struct ServerArgs {
     /// (s), each by a number of seconds: p:10::a:20::c:30; or be dead: d
     #[arg(long, value_name = "MODE")]
     pub mode: Option<Mode>,
+    /// What to do when the log is damaged: set it aside and learn everything from the peers,
+    /// without voting, or stop
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnDamageTyped::Repair)]
+    pub on_damage: OnDamageTyped,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnDamageTyped {
+    Repair,
+    Stop,
 }
 
 #[derive(Debug, Args)]

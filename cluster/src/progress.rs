@@ -268,6 +268,12 @@ fn changes_words(changes: &[Change]) -> String {
             Change::Resumed { node } => (node, "resumed".into()),
             Change::Links { node, .. } => (node, "links set".into()),
             Change::LinksLater { node, .. } => (node, "links set when it returns".into()),
+            Change::Machine { node, .. } => (node, "in force".into()),
+            Change::MachineLater { node, .. } => (node, "in force when it returns".into()),
+            Change::Flipped {
+                node, file, offset, ..
+            } => (node, format!("{file} byte {offset} flipped")),
+            Change::Wiped { node, bytes } => (node, format!("{bytes} bytes of log removed")),
             Change::Nothing { node, reason } => (node, format!("nothing: {reason}")),
         };
         match fates.iter_mut().find(|(known, _)| known == node) {

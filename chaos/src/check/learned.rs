@@ -19,6 +19,7 @@ pub(crate) fn check(context: &Context) -> Option<CheckResult> {
     }
     let evidence = context.evidence;
     let mut judged = 0;
+    let mut slowest_us = 0;
     for (traffic, message) in said_lines(context, &mut findings, demanded) {
         let Say::Say { learned, .. } = &traffic.what else {
             continue;
@@ -60,6 +61,8 @@ pub(crate) fn check(context: &Context) -> Option<CheckResult> {
                 };
                 judged += 1;
                 let had_us = first_had(server, slot);
+                let took_us = had_us.map_or(0, |had_us| had_us.saturating_sub(message.said_us));
+                slowest_us = slowest_us.max(took_us);
                 let end_us = evidence.end_us;
                 match judge(demand, message.said_us, had_us, end_us) {
                     Judgement::Holds => {}
@@ -79,8 +82,9 @@ pub(crate) fn check(context: &Context) -> Option<CheckResult> {
         }
     }
     Some(findings.finish(format!(
-        "{} of when a server learns",
-        count(judged, "demand")
+        "{}, slowest {}",
+        count(judged, "demand"),
+        time(slowest_us)
     )))
 }
 

@@ -14,6 +14,7 @@ mod faults_bit;
 mod findings;
 mod gaps;
 mod learned;
+mod machine_bit;
 mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
@@ -39,6 +40,7 @@ pub(crate) use ack_latency::latencies;
 pub(crate) use context::{Context, percentile};
 pub(crate) use faults_bit::{hits as link_hits, problem as faults_problem};
 pub(crate) use gaps::longest as longest_gap;
+pub(crate) use machine_bit::effects as machine_effects;
 
 use crate::history::{Ending, Evidence, Phase};
 use crate::plan::Plan;

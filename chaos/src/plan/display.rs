@@ -89,6 +89,8 @@ impl fmt::Display for Verb {
             Verb::Pause(nodes) => write!(f, "pause {nodes}"),
             Verb::Links(fault) => fault.fmt(f),
             Verb::Partition(partition) => write!(f, "partition {partition}"),
+            Verb::Machine(fault) => fault.fmt(f),
+            Verb::Damage(fault) => fault.fmt(f),
             Verb::Mode(modes) => {
                 f.write_str("mode ")?;
                 write_list(f, modes, ", ")

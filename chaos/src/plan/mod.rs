@@ -45,6 +45,14 @@
 //!   - {at: 15s, for: 3s, partition: "leader | rest", name: cut}
 //!   - {at: 19s, for: 1s, every: 2s, partition: halves}    # flaps until the last traffic; see shapes.rs
 //!   - {at: 19s, for: 2s, isolate: s2}           # the same as partition: "isolate(s2)"
+//!   - {at: 9s, for: 4s, slow_disk: {node: s2, by: 20ms, jitter: 10ms, probability: 50%}}    # fsync
+//!   - {at: 10s, fail_fsync: leader, restart_after: 1s}    # the next fsync fails, and the server with it
+//!   - {at: 11s, for: 2s, disk_full: {node: s3, after: 64KiB}}     # or disk_full: s3, at once
+//!   - {at: 12s, torn_write: s1, restart_after: 1s}        # SIGKILL in the middle of its next write
+//!   - {at: 13s, flip_byte: {node: s4, where: end}, restart_after: 1s}     # start, middle, end; or flip_byte: s4
+//!   - {at: 14s, wipe: s5, restart_after: 1s}    # killed, and its log is gone: it never votes again
+//!   - {at: 15s, for: 2s, clock: {node: follower, jump: -30s}}     # set right when it is healed
+//!   - {at: 15s, for: 2s, clock: {node: s1, rate: 1.5}}    # it runs so many times as fast
 //!   - at: 20s                       # drawn by the seed: which kinds, how often, how long each lasts
 //!     for: 15s
 //!     random: {pick: [kill, pause, partition], weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
@@ -83,6 +91,7 @@ mod display;
 mod doubts;
 mod error;
 mod lower;
+mod machine;
 mod mode_text;
 mod random;
 mod raw;
@@ -100,6 +109,7 @@ use std::time::Duration;
 
 pub use doubts::{Doubt, doubts};
 pub use error::{PlanError, PlanErrors};
+pub use machine::{Damage, DamageFault, MachineFault, MachineTrouble, Place};
 pub use random::RandomKind;
 pub use scale::{LARGEST_SCALE, SMALLEST_SCALE};
 
@@ -286,7 +296,7 @@ pub struct Fault {
     pub at: Duration,
     pub every: Option<Duration>,
     pub times: u32,
-    /// How long a pause or a link fault lasts; for a kill or a stop, the time until the restart.
+    /// How long a pause or a link fault lasts; for what ends a process, the time until the restart.
     /// `None`: until all is healed.
     pub lasts: Option<Duration>,
     pub verb: Verb,
@@ -328,6 +338,10 @@ pub enum Verb {
     Partition(Partition),
     /// The original system's test modes, each of some servers.
     Mode(Vec<ServerMode>),
+    /// Something is wrong with a disk or a clock.
+    Machine(MachineFault),
+    /// The servers are killed, and their disks changed while they are down.
+    Damage(DamageFault),
 }
 
 /// Servers and their mode.

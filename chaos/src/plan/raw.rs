@@ -109,7 +109,27 @@ keys! {
         name: "name", kill: "kill", stop: "stop", restart: "restart", pause: "pause",
         delay: "delay", drop: "drop", duplicate: "duplicate", reorder: "reorder", mode: "mode",
         partition: "partition", isolate: "isolate", random: "random",
+        slow_disk: "slow_disk", fail_fsync: "fail_fsync", disk_full: "disk_full",
+        torn_write: "torn_write", flip_byte: "flip_byte", wipe: "wipe", clock: "clock",
     }
+}
+
+keys! {
+    RawSlowDisk, "`slow_disk`", free: false, {
+        node: "node", by: "by", jitter: "jitter", probability: "probability",
+    }
+}
+
+keys! {
+    RawDiskFull, "`disk_full`", free: false, { node: "node", after: "after" }
+}
+
+keys! {
+    RawFlipByte, "`flip_byte`", free: false, { node: "node", place: "where" }
+}
+
+keys! {
+    RawClock, "`clock`", free: false, { node: "node", jump: "jump", rate: "rate" }
 }
 
 keys! {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use paxosctl_node::link::LONGEST_DELAY;
+use paxosctl_node::machine::LONGEST_SYNC;
 
-use super::{Fault, Learned, LinkEffect, Plan, RandomFaults, Say, Traffic, Verb};
+use super::{Fault, Learned, LinkEffect, MachineTrouble, Plan, RandomFaults, Say, Traffic, Verb};
 
 /// The bounds of a time scale.
 pub const SMALLEST_SCALE: f64 = 0.01;
@@ -17,8 +18,9 @@ pub(super) fn unscaled() -> f64 {
 
 impl Plan {
     /// The plan with its times multiplied: when all is said and breaks, how long faults and loads
-    /// last and how often bursts come, by how much links and modes put messages off, and the demands that go with a message
-    /// (`seen_by`, `learned`).
+    /// last and how often bursts come, by how much
+    /// links and modes put messages off and disks hold syncs up, and the demands that go with a
+    /// message (`seen_by`, `learned`).
     ///
     /// What measures the cluster itself stays: `settle`, all of `expect`, and a load's rate. What
     /// lasted some time still lasts some, if only a microsecond, and no delay exceeds what a link
@@ -135,6 +137,14 @@ impl Scale {
             Verb::Mode(modes) => {
                 for mode in modes {
                     mode.mode = mode.mode.scaled(self.0);
+                }
+            }
+            Verb::Machine(fault) => {
+                // A clock's jump stays: the timers that it puts out do not scale either.
+                if let MachineTrouble::SlowDisk { by, jitter, .. } = &mut fault.what {
+                    let fits = LONGEST_SYNC.as_secs_f64() / (*by + *jitter).as_secs_f64();
+                    let scale = Scale(self.0.min(fits));
+                    (*by, *jitter) = (scale.time(*by), scale.time(*jitter));
                 }
             }
             _ => {}

@@ -58,7 +58,7 @@ impl Names {
         names.join(", ")
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         name == "balancer" || self.is_server(name) || self.clients.iter().any(|c| c == name)
     }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use paxosctl_node::link::{Distribution, Kind, Mode, ModeError, Side};
+use paxosctl_node::machine::RATES_PERMILLE;
 
 /// A mistake in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +170,77 @@ pub(super) fn duration_range(text: &str) -> Result<(Duration, Duration), Wrong> 
         return Err(Wrong::whole(text, "the range ends before it begins", help));
     }
     Ok((least, most))
+}
+
+/// A duration with a sign: whether it points back, and how far. `30s`, `+30s`, `-30s`.
+pub(super) fn signed_duration(text: &str) -> Result<(Duration, bool), Wrong> {
+    const HELP: &str = "write how far and in which direction: 30s, or -30s";
+    let trimmed = text.trim();
+    let (back, rest) = match trimmed.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, trimmed.strip_prefix('+').unwrap_or(trimmed)),
+    };
+    let by = duration(rest).map_err(|wrong| Wrong::whole(text, wrong.message, HELP))?;
+    if by.is_zero() {
+        return Err(Wrong::whole(text, "a jump by nothing", HELP));
+    }
+    Ok((by, back))
+}
+
+/// How fast a clock runs, as a multiple of the true speed, in thousandths: `1.5`, `0.5`.
+pub(super) fn clock_rate(text: &str) -> Result<u32, Wrong> {
+    const HELP: &str = "write a multiple of the true speed from 0.01 to 100, as 1.5 or 0.5";
+    let wrong = |message: String| Wrong::whole(text, message, HELP);
+    let trimmed = text.trim();
+    let rate: f64 = match trimmed.strip_suffix('×').unwrap_or(trimmed).parse() {
+        Ok(rate) => rate,
+        Err(_) => return Err(wrong(format!("`{text}` is not a speed"))),
+    };
+    let permille = (rate * 1000.0).round();
+    let (least, most) = RATES_PERMILLE.into_inner();
+    if !(f64::from(least)..=f64::from(most)).contains(&permille) {
+        return Err(wrong(format!("`{text}` is out of range")));
+    }
+    match permille as u32 {
+        1000 => Err(wrong("a clock at the true speed is sound".to_owned())),
+        permille => Ok(permille),
+    }
+}
+
+/// A number of bytes: `512`, `64KiB`, `1.5MiB`, `64kB`.
+pub(super) fn bytes(text: &str) -> Result<u64, Wrong> {
+    const HELP: &str = "write a number of bytes, as 512, 64KiB or 1MiB";
+    const MOST: f64 = (1_u64 << 40) as f64;
+    let bad = || Wrong::whole(text, format!("`{text}` is not a number of bytes"), HELP);
+    let trimmed = text.trim();
+    let letters = trimmed
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(trimmed.len());
+    let number: f64 = trimmed[..letters].parse().map_err(|_| bad())?;
+    let unit = match trimmed[letters..].trim() {
+        "" | "B" => 1.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        _ => return Err(bad()),
+    };
+    let total = number * unit;
+    if total > MOST || total.fract() != 0.0 {
+        let message = format!("`{text}` is out of range");
+        return Err(Wrong::whole(text, message, HELP));
+    }
+    Ok(total as u64)
+}
+
+/// A number of bytes as a plan writes it: `64KiB`, `700B`.
+pub(super) fn show_bytes(bytes: u64) -> String {
+    match bytes {
+        0 => "0B".to_owned(),
+        bytes if bytes.is_multiple_of(1 << 20) => format!("{}MiB", bytes >> 20),
+        bytes if bytes.is_multiple_of(1 << 10) => format!("{}KiB", bytes >> 10),
+        bytes => format!("{bytes}B"),
+    }
 }
 
 /// `true` or `false`.
@@ -388,6 +460,39 @@ mod tests {
         for text in ["0s", "250us", "150ms", "1s", "1.5s", "90s"] {
             assert_eq!(duration(text).map(show_duration), Ok(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn jumps_speeds_and_bytes() {
+        let s = Duration::from_secs;
+        assert_eq!(signed_duration("30s"), Ok((s(30), false)));
+        assert_eq!(signed_duration("+1m"), Ok((s(60), false)));
+        assert_eq!(signed_duration("-30s"), Ok((s(30), true)));
+        for wrong in ["", "-", "--3s", "30", "0s", "-0s", "25h"] {
+            assert!(signed_duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(clock_rate("1.5"), Ok(1500));
+        assert_eq!(clock_rate("0.01"), Ok(10));
+        assert_eq!(clock_rate("2×"), Ok(2000));
+        for wrong in [
+            "", "1", "1.0001", "0.001", "-1", "101", "NaN", "inf", "fast",
+        ] {
+            assert!(clock_rate(wrong).is_err(), "{wrong}");
+        }
+        for (text, count) in [
+            ("0", 0),
+            ("512", 512),
+            ("64KiB", 65536),
+            ("1.5 MiB", 1572864),
+            ("2kB", 2000),
+        ] {
+            assert_eq!(bytes(text), Ok(count), "{text}");
+        }
+        for wrong in ["", "KiB", "64K", "-1", "1.5", "2TiB", "9999999MiB", "1e3"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(bytes(&show_bytes(65536)), Ok(65536));
+        assert_eq!(show_bytes(700), "700B");
     }
 
     #[test]

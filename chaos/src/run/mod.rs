@@ -13,6 +13,7 @@ mod known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use paxosctl_node::event::Event;
 use paxosctl_node::ids::ServerId;
 
 use crate::history::{self, ActionLine, Line, Phase, RunHeader, Step, micros};
@@ -400,6 +401,9 @@ impl Run<'_> {
                             node: &leader,
                         });
                     }
+                    if let Event::DiskTrouble { .. } = event.event {
+                        self.faults.struck(&node, at_us);
+                    }
                     let what = event.event;
                     (self.sink)(&Line::Node { at_us, node, what });
                 }
@@ -422,6 +426,7 @@ impl Run<'_> {
                         last_lines,
                     });
                 }
+                Observation::Fell { node, status, rule } => self.fell(node, status, &rule),
                 Observation::Log { server, log } => self.log(server, log),
             }
         }

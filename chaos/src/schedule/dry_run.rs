@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Resolved, View, clients, firing_rng, resolve, servers, timeline};
 use crate::history::Step;
-use crate::plan::{Burst, Fault, Nodes, Plan, Say, Verb};
+use crate::plan::{Burst, Fault, MachineTrouble, Nodes, Plan, Say, Verb};
 
 /// One line of the timeline, for a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +72,16 @@ pub fn dry_run(plan: &Plan, seed: u64) -> Vec<Row> {
 }
 
 fn heal_text(fault: &Fault) -> &'static str {
-    match fault.verb {
+    match &fault.verb {
         Verb::Kill(_) | Verb::Stop(_) | Verb::Restart(_) => "start again",
         Verb::Pause(_) => "resume",
         Verb::Links(_) | Verb::Partition(_) => "heal the links",
+        Verb::Machine(fault) if fault.what.is_deadly() => "heal the disk, start again",
+        Verb::Machine(fault) => match fault.what {
+            MachineTrouble::SlowDisk { .. } => "heal the disk",
+            _ => "set the clock right",
+        },
+        Verb::Damage(_) => "start again",
         Verb::Mode(_) => "end the mode",
     }
 }
@@ -131,6 +137,8 @@ fn resolved_text(verb: &Verb, resolved: &Resolved) -> String {
         Verb::Kill(nodes) | Verb::Stop(nodes) | Verb::Restart(nodes) | Verb::Pause(nodes) => {
             matches!(nodes, Nodes::Random(_))
         }
+        Verb::Machine(fault) => matches!(fault.servers, Nodes::Random(_)),
+        Verb::Damage(fault) => matches!(fault.servers, Nodes::Random(_)),
         _ => false,
     };
     match resolved {

@@ -7,7 +7,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{link_names, shapes};
-use crate::plan::{Link, Member, Nodes, Partition, ServerMode, Shape, Verb};
+use crate::plan::{
+    DamageFault, Link, MachineFault, Member, Nodes, Partition, ServerMode, Shape, Verb,
+};
 
 /// What is known of the cluster.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -76,6 +78,10 @@ pub fn resolve(verb: &Verb, view: &View, rng: &mut ChaCha8Rng) -> Result<Resolve
         Verb::Pause(nodes) => {
             let found = resolver.nodes(nodes, &BTreeSet::new())?;
             not_empty(found, nodes).map(Resolved::Nodes)
+        }
+        Verb::Machine(MachineFault { servers, .. }) | Verb::Damage(DamageFault { servers, .. }) => {
+            let found = resolver.nodes(servers, &BTreeSet::new())?;
+            not_empty(found, servers).map(Resolved::Nodes)
         }
         Verb::Links(fault) => resolver.links(&fault.links),
         Verb::Partition(partition) => resolver.partition(partition),

@@ -14,6 +14,13 @@ pub struct CheckRequest {
 
 impl CheckRequest {
     pub(super) fn new(typed: CheckArgs) -> Result<CheckRequest, Failure> {
+        if typed.run_dir.is_file() {
+            return Err(Failure::Usage(format!(
+                "{} is a file, and a saved run is a directory. To judge a history from elsewhere, \
+                 say what its operations mean: --model register, cas-register, kv or log",
+                typed.run_dir.display()
+            )));
+        }
         Ok(CheckRequest {
             dir: RunDir::open(&typed.run_dir)?,
             reports: Reports::new(typed.reports, false)?,

@@ -6,8 +6,9 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    BreakRequest, ChatRequest, CheckRequest, DownRequest, HealRequest, LogsRequest, NodeRequest,
-    PlanExportRequest, PsRequest, ReportRequest, ResumeRequest, RunRequest, UpRequest,
+    BreakRequest, ChatRequest, CheckRequest, DownRequest, ExportRequest, HealRequest,
+    HistoryRequest, LogsRequest, NodeRequest, PlanExportRequest, PsRequest, ReportRequest,
+    ResumeRequest, RunRequest, UpRequest,
 };
 use crate::cli::{Cli, LogTyped, PlanTyped, SchemaKind, Typed};
 use crate::exit::Failure;
@@ -20,6 +21,8 @@ pub enum Command {
     Check(CheckRequest),
     Report(ReportRequest),
     Schema(SchemaKind),
+    CheckHistory(HistoryRequest),
+    Export(ExportRequest),
     Up(Box<UpRequest>),
     Down(DownRequest),
     Break(BreakRequest),
@@ -43,9 +46,13 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
     let clusters = Clusters::new(&home());
     Ok(match typed.command {
         Typed::Run(run) => Command::Run(RunRequest::new(run, clusters)?),
-        Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
         Typed::Report(report) => Command::Report(ReportRequest::new(report)?),
         Typed::Schema { of } => Command::Schema(of),
+        Typed::Check(check) => match check.model {
+            Some(model) => Command::CheckHistory(HistoryRequest::new(check, model)?),
+            None => Command::Check(CheckRequest::new(check)?),
+        },
+        Typed::Export(export) => Command::Export(ExportRequest::new(export)?),
         Typed::Up(up) => Command::Up(Box::new(UpRequest::new(up, clusters)?)),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
         Typed::Break(typed) => Command::Break(BreakRequest::new(typed, clusters)),

@@ -3,8 +3,10 @@
 mod by_hand;
 mod chat;
 mod check;
+mod check_history;
 mod completions;
 mod down;
+mod export;
 mod github;
 mod judge;
 mod log_dump;
@@ -25,7 +27,9 @@ mod words;
 pub use by_hand::{BreakRequest, HealRequest, ResumeRequest};
 pub use chat::ChatRequest;
 pub use check::CheckRequest;
+pub use check_history::HistoryRequest;
 pub use down::DownRequest;
+pub use export::ExportRequest;
 pub use logs::LogsRequest;
 pub use lower::{Command, lower};
 pub use node::NodeRequest;
@@ -47,6 +51,8 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         Command::Check(request) => check::check(&request),
         Command::Report(request) => report::report(&request),
         Command::Schema(of) => schema::schema(of),
+        Command::CheckHistory(request) => check_history::check_history(&request),
+        Command::Export(request) => export::export(&request),
         Command::Up(request) => up::up(&request),
         Command::Down(request) => down::down(&request),
         Command::Break(request) => by_hand::break_it(&request),

@@ -282,7 +282,7 @@ fn show(observation: &Observation) {
                 note(&format!("{node:<9}| {words}"));
             }
         }
-        Observation::Died { node, status, .. } => {
+        Observation::Died { node, status, .. } | Observation::Fell { node, status, .. } => {
             note(&format!("{node:<9}| ended: {status}"));
         }
         Observation::Log { .. } => {}

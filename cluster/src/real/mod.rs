@@ -2,6 +2,7 @@
 
 mod actions;
 mod logs;
+mod machine;
 mod node;
 mod spec;
 mod start;
@@ -29,6 +30,7 @@ use crate::runtime::{
     EVENTS_FILE, LINKS_FILE, Leftover, NodeSpec, Process, RELEASED_FILE, Runtime, RuntimeError,
     STDERR_FILE, Tail, Watcher, last_lines, replace_file, tear_down,
 };
+use machine::Machines;
 use node::{Ending, Node};
 
 /// How many of a dead node's last words are kept.
@@ -40,6 +42,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LOOK_CLOSELY: Duration = Duration::from_millis(1);
 /// How long an action's effect is still awaited after Ctrl-C.
 const INTERRUPTED_WAIT: Duration = Duration::from_secs(1);
+/// How long after a server's end its last lines may come in.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 /// How long a node may take to say that it will outlive us.
 const RELEASED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -65,6 +69,7 @@ pub struct RealTarget {
     /// When the cluster was ready, on the monotonic clock.
     ready: Option<Duration>,
     links: Table,
+    machines: Machines,
     unreadable: Option<String>,
     /// Whether the processes live on without us.
     released: bool,
@@ -181,6 +186,7 @@ impl RealTarget {
     /// Starts a node, or starts it again over the directory that it left.
     fn launch(&mut self, spec: NodeSpec) -> Result<(), RuntimeError> {
         self.write_links(&spec)?;
+        self.write_machine(&spec)?;
         if self.find(&spec.name).is_none() {
             // What an earlier cluster over the same directory reported is none of ours.
             let events = spec.dir.join(EVENTS_FILE);
@@ -215,6 +221,7 @@ impl RealTarget {
         while let Ok(report) = self.incoming.try_recv() {
             self.take(report);
         }
+        let mut fallen = Vec::new();
         for node in &mut self.nodes {
             node.process.flush();
             if node.end_noted {
@@ -223,6 +230,24 @@ impl RealTarget {
             let Some(status) = node.process.ended().map(str::to_owned) else {
                 continue;
             };
+            // Its last lines may still be on their way, and tell what ended it.
+            let now = monotonic();
+            let since = *node.ended_at.get_or_insert(now);
+            if node.ending == Ending::Unasked && self.machines.may_end(node.name()) {
+                if self
+                    .machines
+                    .deadly(node.name(), &node.seen.struck)
+                    .is_some()
+                {
+                    node.end_noted = true;
+                    let (name, struck) = (node.name().to_owned(), node.seen.struck.clone());
+                    fallen.push((name, status, struck));
+                    continue;
+                }
+                if now.saturating_sub(since) < LAST_LINES_WITHIN {
+                    continue;
+                }
+            }
             node.end_noted = true;
             let expected = match node.ending {
                 Ending::Asked => true,
@@ -236,6 +261,10 @@ impl RealTarget {
                     last_lines: last_lines(&node.spec.dir.join(STDERR_FILE), LAST_LINES),
                 });
             }
+        }
+        for (node, status, struck) in fallen {
+            let observation = self.fallen(&node, &status, &struck);
+            self.inbox.extend(observation);
         }
     }
 
@@ -371,6 +400,14 @@ impl Target for RealTarget {
             Action::Pause { nodes } => self.pause(nodes),
             Action::Resume { nodes } => self.resume(nodes),
             Action::Links { rules } => self.set_links(rules),
+            Action::Machine { rules } => self.set_machines(rules),
+            Action::Damage {
+                nodes,
+                damage,
+                seed,
+            } => Ok(self.damage(nodes, *damage, *seed)),
+            // It tells what happened by itself.
+            Action::Fall { .. } => Ok(Vec::new()),
         }?;
         Ok(Effect { changes })
     }

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::node::Node;
-use super::{BALANCER, Incoming, RealTarget, spec::ClusterSpec};
+use super::{BALANCER, Incoming, Machines, RealTarget, spec::ClusterSpec};
 use crate::clock::monotonic;
 use crate::interrupt::Interrupt;
 use crate::ports::{PortError, Ports, Wishes};
@@ -168,6 +168,7 @@ impl RealTarget {
             led: false,
             ready: None,
             links: Table::default(),
+            machines: Machines::default(),
             unreadable: None,
             released: false,
         })

@@ -51,12 +51,23 @@ impl Gate {
     /// Puts a table in force beside the permanent rules, and returns the final counts of those rules
     /// of the old one that ended.
     pub fn load(&self, mut table: Table) -> Vec<LinkCount> {
+        // Every node is given the rules of all. Those of others would only be looked through for
+        // each message.
+        table.rules.retain(|rule| self.acts_here(rule));
         table.rules.splice(0..0, self.permanent.iter().cloned());
         let mut links = self.lock();
         let mut ended = links.load(table);
         let in_force = links.counts();
         ended.retain(|old| !in_force.iter().any(|new| new.rule == old.rule));
         ended
+    }
+
+    fn acts_here(&self, rule: &Rule) -> bool {
+        let end = match rule.on {
+            Side::Send => &rule.from,
+            Side::Receive => &rule.to,
+        };
+        end == "*" || **end == *self.me
     }
 
     /// Room to hold a message back, while there is any.
@@ -142,6 +153,31 @@ mod tests {
         assert_eq!(gate.load(Table::default()), [count("f2", 0)]);
         assert_eq!(gate.receiving("s2", Kind::Prepare), ten_seconds);
         assert_eq!(gate.counts(), [count("mode", 3)]);
+    }
+
+    #[test]
+    fn rules_of_others_are_left_out() {
+        let gate = Gate::new("s1", Links::new(1), Vec::new());
+        let mut table = Table::default();
+        for (id, from, to, on) in [
+            ("sent", "s1", "s2", Side::Send),
+            ("received", "s2", "s1", Side::Receive),
+            ("any", "*", "*", Side::Receive),
+            ("received elsewhere", "s1", "s2", Side::Receive),
+            ("sent elsewhere", "s2", "s1", Side::Send),
+        ] {
+            let rule = Rule {
+                id: id.into(),
+                from: from.into(),
+                to: to.into(),
+                on,
+                ..cut("f1").rules.remove(0)
+            };
+            table.rules.push(rule);
+        }
+        gate.load(table);
+        let expected = [count("sent", 0), count("received", 0), count("any", 0)];
+        assert_eq!(gate.counts(), expected);
     }
 
     #[test]

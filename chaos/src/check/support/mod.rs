@@ -329,6 +329,7 @@ impl Story {
                     accepted: chosen.0,
                     chosen,
                     incarnation: 1,
+                    cut_bytes: 0,
                 },
             ));
         }

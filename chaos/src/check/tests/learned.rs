@@ -49,7 +49,7 @@ fn the_latest_time_is_judged_to_the_microsecond() {
         .iter()
         .find(|check| check.property == "learned");
     let evidence = check.map(|check| check.evidence.as_str());
-    assert_eq!(evidence, Some("3 demands of when a server learns"));
+    assert_eq!(evidence, Some("3 demands, slowest 4.0 ms"));
 
     let mut story = chat().finish();
     demand(&mut story, &["s1", "s2", "s3"], None, Some(3_999));

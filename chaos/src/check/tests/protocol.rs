@@ -98,6 +98,7 @@ fn a_server_that_recovered_while_the_message_was_open_may_have_accepted_unrecord
         accepted: 1,
         chosen: Slot(0),
         incarnation: 1,
+        cut_bytes: 0,
     };
     story.insert(node(103_000, "s2", recovered.clone()));
     let result = story.judge();

@@ -56,6 +56,12 @@ fn action_text(line: &ActionLine) -> String {
         Action::Pause { nodes } => ("pause", nodes.join(" ")),
         Action::Resume { nodes } => ("resume", nodes.join(" ")),
         Action::Links { rules } => ("links", format!("{} rules", rules.len())),
+        Action::Machine { rules } => {
+            let nodes: Vec<&str> = rules.iter().map(|rule| rule.node.as_str()).collect();
+            ("machine", nodes.join(" "))
+        }
+        Action::Damage { nodes, .. } => ("damage", nodes.join(" ")),
+        Action::Fall { nodes } => ("fall", nodes.join(" ")),
     };
     let changes: Vec<String> = line
         .changes
@@ -67,6 +73,10 @@ fn action_text(line: &ActionLine) -> String {
             Change::Resumed { node } => Some(format!("{node} resumed")),
             Change::Nothing { node, reason } => Some(format!("{node} nothing: {reason}")),
             Change::Links { .. } | Change::LinksLater { .. } => None,
+            Change::Machine { node, .. } => Some(format!("{node} told")),
+            Change::MachineLater { node, .. } => Some(format!("{node} told later")),
+            Change::Flipped { node, .. } => Some(format!("{node} flipped")),
+            Change::Wiped { node, .. } => Some(format!("{node} wiped")),
         })
         .chain(line.error.iter().map(|error| format!("error: {error}")))
         .collect();

@@ -229,8 +229,10 @@ fn has_nodes(action: &Action) -> bool {
         | Action::Stop { nodes }
         | Action::Start { nodes }
         | Action::Pause { nodes }
-        | Action::Resume { nodes } => !nodes.is_empty(),
-        Action::Links { .. } => true,
+        | Action::Resume { nodes }
+        | Action::Damage { nodes, .. }
+        | Action::Fall { nodes } => !nodes.is_empty(),
+        Action::Links { .. } | Action::Machine { .. } => true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Faults: what is broken, when, how often, and when it is healed.
 
 mod links;
+mod machine;
 mod modes;
 mod partitions;
 mod random;
@@ -16,7 +17,8 @@ use crate::plan::yaml::{Content, Node};
 use crate::plan::{Fault, Nodes, RandomFaults, Verb};
 
 const VERBS: &str = "kill, stop, restart, pause, delay, drop, duplicate, reorder, partition, isolate, \
-                     mode, random";
+                     mode, slow_disk, fail_fsync, disk_full, torn_write, flip_byte, wipe, clock, \
+                     random";
 
 impl Lowering {
     /// The faults that are written out, and those that are drawn. `end` is the end of the traffic,
@@ -156,6 +158,9 @@ impl Lowering {
         if raw.isolate.is_some() {
             return self.isolate(typed).map(Verb::Partition);
         }
+        if machine::MACHINE_VERBS.contains(&name_of(typed)) {
+            return self.machine(typed);
+        }
         let nodes = self.nodes(typed)?;
         if name_of(typed) != "pause" {
             self.check_no_load(typed, &nodes);
@@ -230,6 +235,13 @@ fn verbs<'a>(raw: &RawFault<'a>) -> Vec<Typed<'a>> {
         raw.mode,
         raw.partition,
         raw.isolate,
+        raw.slow_disk,
+        raw.fail_fsync,
+        raw.disk_full,
+        raw.torn_write,
+        raw.flip_byte,
+        raw.wipe,
+        raw.clock,
     ];
     verbs.into_iter().flatten().collect()
 }

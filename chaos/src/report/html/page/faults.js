@@ -23,7 +23,8 @@ function rowsOfBands(context) {
   });
 }
 
-const namesTarget = (band) => !band.target || band.planned.endsWith(band.target);
+// Links are many, and stand in the tip.
+const namesTarget = (band) => !band.target || band.target.includes("->") || band.planned.endsWith(band.target);
 
 function faultRows() {
   const context = document.createElement("canvas").getContext("2d");

@@ -50,11 +50,11 @@ function drawLatency(context, height) {
 // A point is drawn only so often at one place: more would change nothing but the time it takes.
 function drawPoints(context, height, from, to, fate) {
   const many = to - from;
-  const size = fate === OK ? many > 20000 ? 1.5 : many > 2000 ? 2.2 : 4 : 5;
+  const size = fate === OK ? many > 20000 ? 1.5 : many > 5000 ? 2.5 : 4 : 5;
   const columns = Math.ceil(view.width) + 1;
   const drawn = new Uint8Array(columns * (Math.ceil(height) + 1));
   context.fillStyle = colours[FATES[fate]];
-  context.globalAlpha = fate === OK ? many > 2000 ? 0.45 : 0.8 : 0.95;
+  context.globalAlpha = fate === OK ? many > 5000 ? 0.5 : 0.8 : 0.95;
   let count = 0;
   for (let place = from; place < to; place++) {
     if (operations.fate[place] !== fate) continue;

@@ -27,7 +27,7 @@ function drawNodes(context, height) {
       for (const stay of lane.joined) drawStay(context, stay, middle, tall);
       for (const lead of lane.leads) {
         leads++;
-        drawLead(context, lead, middle, colour);
+        drawLead(context, lane, lead, middle, colour);
       }
       for (const [from, to] of lane.paused) {
         pauses++;
@@ -83,7 +83,7 @@ function drawOut(context, lane, middle) {
   });
 }
 
-function drawLead(context, lead, middle, colour) {
+function drawLead(context, lane, lead, middle, colour) {
   const x = xOf(lead.from_us), end = xOf(lead.to_us);
   const known = lead.superseded_us === null ? end : xOf(lead.superseded_us);
   context.fillStyle = colour;
@@ -94,8 +94,9 @@ function drawLead(context, lead, middle, colour) {
     context.lineWidth = 1;
     context.strokeRect(known, middle - 7.5, end - known, 15);
   }
-  const from = Math.max(x, GUTTER), room = Math.min(known, right()) - from - 10;
-  const text = room > 110 ? `leads with ballot ${lead.ballot}` : "leads";
+  const paused = lane.paused.find(([from, to]) => to > lead.from_us && from < lead.to_us);
+  const from = Math.max(x, GUTTER), room = Math.min(known, paused ? xOf(paused[0]) : known, right()) - from - 10;
+  const text = room > 130 ? `leads with ballot ${lead.ballot}` : "leads";
   if (room > context.measureText(text).width) {
     context.fillStyle = colours.panel;
     context.fillText(text, from + 6, middle + 0.5);

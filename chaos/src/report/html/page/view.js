@@ -52,7 +52,7 @@ function faultColour(planned) {
     kill: "kill", stop: "kill", restart: "kill", start: "kill", dead: "kill",
     pause: "pause", resume: "pause",
     partition: "cut", cut: "cut", isolate: "cut", flap: "cut",
-    delay: "slow", drop: "slow", duplicate: "slow", reorder: "slow",
+    delay: "slow", drop: "slow", duplicate: "slow", reorder: "slow", mode: "slow",
   };
   return colours[kinds[planned.split(/[^a-z]/)[0]] ?? "other"];
 }
