@@ -88,6 +88,7 @@
 //! all; `d` is dead. With `--time-scale X` the times of a plan are multiplied, see [`Plan::scaled`].
 
 mod display;
+mod doubts;
 mod error;
 mod lower;
 mod machine;
@@ -106,6 +107,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use doubts::{Doubt, doubts};
 pub use error::{PlanError, PlanErrors};
 pub use machine::{Damage, DamageFault, MachineFault, MachineTrouble, Place};
 pub use random::RandomKind;
