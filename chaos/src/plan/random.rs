@@ -16,11 +16,15 @@ pub enum RandomKind {
     Isolate,
     Delay,
     Drop,
+    SlowDisk,
+    FailFsync,
+    TornWrite,
+    Clock,
 }
 
 impl RandomKind {
     /// Every kind, in the order in which a plan's errors list them.
-    pub const ALL: [RandomKind; 8] = [
+    pub const ALL: [RandomKind; 12] = [
         RandomKind::Kill,
         RandomKind::Stop,
         RandomKind::Restart,
@@ -29,6 +33,10 @@ impl RandomKind {
         RandomKind::Isolate,
         RandomKind::Delay,
         RandomKind::Drop,
+        RandomKind::SlowDisk,
+        RandomKind::FailFsync,
+        RandomKind::TornWrite,
+        RandomKind::Clock,
     ];
 
     /// As a plan writes it.
@@ -42,6 +50,10 @@ impl RandomKind {
             RandomKind::Isolate => "isolate",
             RandomKind::Delay => "delay",
             RandomKind::Drop => "drop",
+            RandomKind::SlowDisk => "slow_disk",
+            RandomKind::FailFsync => "fail_fsync",
+            RandomKind::TornWrite => "torn_write",
+            RandomKind::Clock => "clock",
         }
     }
 }

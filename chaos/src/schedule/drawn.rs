@@ -13,8 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use super::budget::Budget;
 use super::firing_rng;
 use crate::plan::{
-    Fault, Link, LinkEffect, LinkFault, Member, Nodes, Partition, Plan, RandomFaults, RandomKind,
-    Shape, Verb,
+    Fault, Link, LinkEffect, LinkFault, MachineFault, MachineTrouble, Member, Nodes, Partition,
+    Plan, RandomFaults, RandomKind, Shape, Verb,
 };
 
 /// The plan with every random fault drawn. Drawing again changes nothing.
@@ -107,12 +107,14 @@ impl<'a> Draw<'a> {
         None
     }
 
-    /// Cuts hide each other, and so do two faults of one kind; processes can fail together.
+    /// Cuts hide each other, and so do two faults of links or clocks of one kind; processes can fail
+    /// together.
     fn is_busy(&self, kind: RandomKind, at: Duration) -> bool {
         let cuts = |kind| matches!(kind, RandomKind::Partition | RandomKind::Isolate);
         let links = |kind| cuts(kind) || matches!(kind, RandomKind::Delay | RandomKind::Drop);
+        let alone = |kind| links(kind) || kind == RandomKind::Clock;
         self.busy.iter().any(|&(other, until)| {
-            until >= at && links(kind) && (other == kind || cuts(other) && cuts(kind))
+            until >= at && alone(kind) && (other == kind || cuts(other) && cuts(kind))
         })
     }
 
@@ -140,6 +142,31 @@ impl<'a> Draw<'a> {
                 let share = f64::from(self.rng.random_range(5..=30u32)) / 100.0;
                 Some(on_links(LinkEffect::Drop, share))
             }
+            RandomKind::SlowDisk => {
+                let by = self.between((Duration::from_millis(5), Duration::from_millis(60)));
+                let jitter = self.between((Duration::ZERO, by));
+                let probability = f64::from(self.rng.random_range(3..=10u32)) / 10.0;
+                let what = MachineTrouble::SlowDisk {
+                    by,
+                    jitter,
+                    probability,
+                };
+                self.on_machines(room, what)
+            }
+            RandomKind::FailFsync => self.on_machines(room, MachineTrouble::FailFsync),
+            RandomKind::TornWrite => self.on_machines(room, MachineTrouble::TornWrite),
+            RandomKind::Clock => {
+                let what = match self.rng.random() {
+                    true => MachineTrouble::ClockJump {
+                        by: self.between((Duration::from_secs(1), Duration::from_secs(60))),
+                        back: self.rng.random(),
+                    },
+                    false => MachineTrouble::ClockRate {
+                        permille: [250, 500, 1500, 3000][self.rng.random_range(0..4)],
+                    },
+                };
+                self.on_machines(room, what)
+            }
         }
     }
 
@@ -148,6 +175,14 @@ impl<'a> Draw<'a> {
         let (nodes, cost) = self.some_servers(room)?;
         Some(Drawn {
             verb: verb(nodes),
+            cost,
+        })
+    }
+
+    fn on_machines(&mut self, room: usize, what: MachineTrouble) -> Option<Drawn> {
+        let (servers, cost) = self.some_servers(room)?;
+        Some(Drawn {
+            verb: Verb::Machine(MachineFault { servers, what }),
             cost,
         })
     }
