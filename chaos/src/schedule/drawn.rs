@@ -119,7 +119,8 @@ impl<'a> Draw<'a> {
         None
     }
 
-    /// Cuts hide each other, and so do two faults of one kind; processes can fail together.
+    /// Cuts hide each other, and so do two faults of links or clocks of one kind; processes can fail
+    /// together.
     fn is_busy(&self, kind: RandomKind, at: Duration) -> bool {
         let cuts = |kind| matches!(kind, RandomKind::Partition | RandomKind::Isolate);
         let processes = matches!(
