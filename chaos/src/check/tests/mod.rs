@@ -5,6 +5,7 @@ mod disturbed;
 mod learned;
 mod limits;
 mod log;
+mod machine;
 mod order;
 mod protocol;
 mod speed;
