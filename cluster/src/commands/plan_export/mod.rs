@@ -40,13 +40,11 @@ pub fn export(request: &PlanExportRequest) -> Result<Outcome, Failure> {
         Some(cluster) => chat::said(&cluster, beginning.ready_ms),
         None => Vec::new(),
     };
-    let mut text = text::plan(&beginning, &records, &faults, &said);
-    // Nobody is given a plan that cannot be run. People can say what no plan can.
-    if !said.is_empty() && check(&text).is_err() {
-        note("a plan cannot hold what was said in the chat; it is left out");
-        text = text::plan(&beginning, &records, &faults, &[]);
-    }
-    check(&text)?;
+    let text = text::plan(&beginning, &records, &faults, &said);
+    // Nobody is given a plan that cannot be run.
+    plan::parse(Path::new("exported.yaml"), &text).map_err(|errors| {
+        Failure::Cluster(format!("what was done makes no sound plan:\n{errors}"))
+    })?;
     match &request.output {
         None => print(&text)?,
         Some(path) => {
@@ -59,15 +57,6 @@ pub fn export(request: &PlanExportRequest) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::Success)
-}
-
-fn check(text: &str) -> Result<(), Failure> {
-    match plan::parse(Path::new("exported.yaml"), text) {
-        Ok(_) => Ok(()),
-        Err(errors) => Err(Failure::Cluster(format!(
-            "what was done makes no sound plan:\n{errors}"
-        ))),
-    }
 }
 
 fn picked(request: &PlanExportRequest) -> Result<String, Failure> {
