@@ -55,7 +55,8 @@
 //!   - {at: 15s, for: 2s, clock: {node: s1, rate: 1.5}}    # it runs so many times as fast
 //!   - at: 20s                       # drawn by the seed: which kinds, how often, how long each lasts
 //!     for: 15s
-//!     random: {pick: [kill, pause, partition], weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
+//!     random: {pick: [kill, pause, partition], # any verb but mode; all but flip_byte and wipe if left out
+//!              weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
 //!              spare: majority,         # never more than f servers at a time; or none
 //!              swarm: true}             # each run draws from another subset of the kinds
 //! settle: 10s                       # after all is healed: the longest time to come level

@@ -119,8 +119,7 @@ impl<'a> Draw<'a> {
         None
     }
 
-    /// Cuts hide each other, and so do two faults of links or clocks of one kind; processes can fail
-    /// together.
+    /// Cuts hide each other, and so do two faults of one kind; only processes can be hit together.
     fn is_busy(&self, kind: RandomKind, at: Duration) -> bool {
         let cuts = |kind| matches!(kind, RandomKind::Partition | RandomKind::Isolate);
         let processes = matches!(
