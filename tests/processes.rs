@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use paxosctl_chaos::plan::Load;
+use paxosctl_chaos::plan::{Arrivals, Load, Mix};
 use paxosctl_chaos::target::{Action, Change, Observation, Op, Target};
 use paxosctl_node::event::Event;
 use paxosctl_node::link::{Rule, Side, What};
@@ -227,6 +227,9 @@ fn clients_are_told_what_to_do_and_leave_in_order() {
         load: Load {
             clients: 2,
             rate: None,
+            arrivals: Arrivals::Steady,
+            burst: None,
+            mix: Mix::default(),
             bytes: (1, 2),
             lasts: Duration::from_secs(1),
             seed: 1,

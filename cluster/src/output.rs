@@ -61,14 +61,31 @@ pub fn width() -> u16 {
 
 /// Rows in columns under a header, without lines and without escapes, no wider than [`width`].
 pub fn columns(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    in_columns(header, rows, Some(width()))
+}
+
+/// The same as wide as it needs, a line a row: for paths, which nobody can copy when they are cut.
+pub fn wide_columns(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    in_columns(header, rows, None)
+}
+
+fn in_columns(
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+    width: Option<u16>,
+) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width())
         .force_no_tty()
         .set_header(header)
         .add_rows(rows);
+    match width {
+        Some(width) => table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

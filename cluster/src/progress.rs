@@ -1,8 +1,8 @@
-//! What a person sees while a run goes on, on standard error.
+//! What a person sees while runs go on, on standard error.
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use paxosctl_chaos::history::{ActionLine, Phase, Step};
 use paxosctl_chaos::run::Progress;
 use paxosctl_chaos::target::Change;
@@ -11,13 +11,16 @@ use serde_json::{Value, json};
 use crate::cli::ProgressKind;
 use crate::output::{Stream, in_ci, note};
 
-/// Shows the progress of one run.
-pub enum Shown {
-    /// A bar over the plan's time; what happens is printed above it.
-    Bar {
-        bar: ProgressBar,
-        last: String,
-    },
+/// Where the progress of all runs is shown.
+pub struct Board {
+    how: How,
+    /// Names the runs that go on at the same time; empty when one follows the other.
+    names: Vec<String>,
+}
+
+enum How {
+    /// A bar a run; what happens is printed above them.
+    Bars(MultiProgress),
     /// One line an event.
     Plain,
     /// One JSON object a line.
@@ -25,87 +28,144 @@ pub enum Shown {
     Nothing,
 }
 
-impl Shown {
-    /// A bar only where somebody watches it: some CI systems give a terminal to nobody.
-    pub fn new(kind: ProgressKind) -> Shown {
-        match kind {
-            ProgressKind::Auto if Stream::Err.is_terminal() && !in_ci() => Shown::bar(),
-            ProgressKind::Auto | ProgressKind::Plain => Shown::Plain,
-            ProgressKind::Json => Shown::Json,
-            ProgressKind::None => Shown::Nothing,
+/// Shows the progress of one run.
+pub struct Shown<'a> {
+    how: &'a How,
+    bar: Option<ProgressBar>,
+    /// What happened last, on a bar.
+    last: String,
+    name: Option<&'a str>,
+    /// Before each line: whose it is.
+    label: String,
+}
+
+impl Board {
+    /// Bars only where somebody watches them: some CI systems give a terminal to nobody. `names`
+    /// are those of runs that go on at the same time, and empty when one follows the other.
+    pub fn new(kind: ProgressKind, names: &[String]) -> Board {
+        let how = match kind {
+            ProgressKind::Auto if Stream::Err.is_terminal() && !in_ci() => {
+                How::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))
+            }
+            ProgressKind::Auto | ProgressKind::Plain => How::Plain,
+            ProgressKind::Json => How::Json,
+            ProgressKind::None => How::Nothing,
+        };
+        Board {
+            how,
+            names: names.to_vec(),
         }
     }
 
-    fn bar() -> Shown {
-        let template = if Stream::Err.styled() {
-            "{bar:30.cyan/blue} {prefix:.bold} {wide_msg}"
-        } else {
-            "{bar:30} {prefix} {wide_msg}"
+    /// For the run of this index among the names.
+    pub fn run(&self, index: usize) -> Shown<'_> {
+        let widest = self.names.iter().map(|name| name.chars().count()).max();
+        let name = self.names.get(index).map(String::as_str);
+        let label = match (name, widest) {
+            (Some(name), Some(widest)) => format!("{name:<widest$} | "),
+            _ => String::new(),
         };
-        let style = ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("━╸─");
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        bar.set_style(style);
-        Shown::Bar {
+        let bar = match &self.how {
+            How::Bars(bars) => {
+                let bar = bars.add(new_bar());
+                bar.set_prefix(format!("{label}starting"));
+                Some(bar)
+            }
+            _ => None,
+        };
+        Shown {
+            how: &self.how,
             bar,
             last: String::new(),
+            name,
+            label,
         }
     }
 
+    /// Writes something else to the terminal, with the bars out of the way.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.how {
+            How::Bars(bars) => bars.suspend(write),
+            _ => write(),
+        }
+    }
+}
+
+fn new_bar() -> ProgressBar {
+    let template = if Stream::Err.styled() {
+        "{bar:30.cyan/blue} {prefix:.bold} {wide_msg}"
+    } else {
+        "{bar:30} {prefix} {wide_msg}"
+    };
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─");
+    ProgressBar::new(1).with_style(style)
+}
+
+impl Shown<'_> {
     /// Something to say that is no event of the run: the start, the end.
     pub fn say(&mut self, words: &str) {
-        match self {
-            Shown::Bar { bar, .. } => bar.println(words),
-            Shown::Plain => note(words),
-            Shown::Json => note(&json!({"type": "note", "text": words}).to_string()),
-            Shown::Nothing => {}
+        match (self.how, &self.bar) {
+            (How::Bars(_), Some(bar)) => bar.println(format!("{}{words}", self.label)),
+            (How::Bars(_), None) | (How::Nothing, _) => {}
+            (How::Plain, _) => note(&format!("{}{words}", self.label)),
+            (How::Json, _) => self.object(json!({"type": "note", "text": words})),
         }
     }
 
     pub fn show(&mut self, progress: Progress) {
-        match self {
-            Shown::Bar { bar, last } => show_on_bar(bar, last, progress),
-            Shown::Plain => {
+        match self.how {
+            How::Bars(_) => self.show_on_bar(progress),
+            How::Plain => {
                 if let Some(line) = line(progress) {
-                    note(&line);
+                    note(&format!("{}{line}", self.label));
                 }
             }
-            Shown::Json => note(&object(progress).to_string()),
-            Shown::Nothing => {}
+            How::Json => self.object(object(progress)),
+            How::Nothing => {}
         }
     }
 
     /// Takes the bar away.
     pub fn finish(&mut self) {
-        if let Shown::Bar { bar, .. } = self {
+        if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }
-}
 
-fn show_on_bar(bar: &ProgressBar, last: &mut String, progress: Progress) {
-    if let Progress::Phase { at, phase, until } = progress {
-        bar.set_prefix(phase_words(phase));
-        if phase == Phase::Run {
-            bar.set_length(millis(until));
+    fn object(&self, mut object: Value) {
+        if let Some(name) = self.name {
+            object["run"] = name.into();
         }
-        bar.set_position(millis(at));
-    } else if let Progress::Counts {
-        at,
-        said,
-        acked,
-        open,
-    } = progress
-    {
-        bar.set_position(millis(at));
-        bar.set_message(format!(
-            "{} {said} said, {acked} acknowledged, {open} open  {last}",
-            seconds(at)
-        ));
-    } else if let Some(line) = line(progress) {
-        *last = line.trim().to_owned();
-        bar.println(&line);
+        note(&object.to_string());
+    }
+
+    fn show_on_bar(&mut self, progress: Progress) {
+        let Some(bar) = &self.bar else { return };
+        if let Progress::Phase { at, phase, until } = progress {
+            bar.set_prefix(format!("{}{}", self.label, phase_words(phase)));
+            if phase == Phase::Run {
+                bar.set_length(millis(until));
+            }
+            bar.set_position(millis(at));
+        } else if let Progress::Counts {
+            at,
+            said,
+            acked,
+            open,
+        } = progress
+        {
+            bar.set_position(millis(at));
+            bar.set_message(format!(
+                "{} {said} said, {acked} acknowledged, {open} open  {}",
+                seconds(at),
+                self.last
+            ));
+        } else if let Some(line) = line(progress) {
+            bar.println(format!("{}{line}", self.label));
+            self.last = line.trim().to_owned();
+        }
     }
 }
 
@@ -167,9 +227,18 @@ fn action_words(action: &ActionLine) -> String {
         Some(error) => format!("failed: {error}"),
         None => changes_words(&action.changes),
     };
-    let resolved = some_of(&action.resolved);
+    in_words(&what, &action.resolved, &effect)
+}
+
+/// What was done, to whom, and what was observed, in a line.
+pub fn happened(what: &str, resolved: &[String], changes: &[Change]) -> String {
+    in_words(what, resolved, &changes_words(changes))
+}
+
+fn in_words(what: &str, resolved: &[String], effect: &str) -> String {
+    let resolved = some_of(resolved);
     match (resolved.is_empty(), effect.is_empty()) {
-        (true, true) => what,
+        (true, true) => what.to_owned(),
         (true, false) => format!("{what} ({effect})"),
         (false, true) => format!("{what} → {resolved}"),
         (false, false) => format!("{what} → {resolved} ({effect})"),
@@ -189,7 +258,8 @@ fn some_of(names: &[String]) -> String {
 
 /// What was observed: each different effect once, with the nodes when they fared differently.
 fn changes_words(changes: &[Change]) -> String {
-    let mut effects: Vec<(String, Vec<&str>)> = Vec::new();
+    // What happened to each node, one thing after the other.
+    let mut fates: Vec<(&str, String)> = Vec::new();
     for change in changes {
         let (node, effect) = match change {
             Change::Exited { node, status } => (node, status.clone()),
@@ -198,11 +268,24 @@ fn changes_words(changes: &[Change]) -> String {
             Change::Resumed { node } => (node, "resumed".into()),
             Change::Links { node, .. } => (node, "links set".into()),
             Change::LinksLater { node, .. } => (node, "links set when it returns".into()),
+            Change::Machine { node, .. } => (node, "in force".into()),
+            Change::MachineLater { node, .. } => (node, "in force when it returns".into()),
+            Change::Flipped {
+                node, file, offset, ..
+            } => (node, format!("{file} byte {offset} flipped")),
+            Change::Wiped { node, bytes } => (node, format!("{bytes} bytes of log removed")),
             Change::Nothing { node, reason } => (node, format!("nothing: {reason}")),
         };
-        match effects.iter_mut().find(|(known, _)| *known == effect) {
+        match fates.iter_mut().find(|(known, _)| known == node) {
+            Some((_, fate)) => *fate += &format!(", then {effect}"),
+            None => fates.push((node, effect)),
+        }
+    }
+    let mut effects: Vec<(String, Vec<&str>)> = Vec::new();
+    for (node, fate) in fates {
+        match effects.iter_mut().find(|(known, _)| *known == fate) {
             Some((_, nodes)) => nodes.push(node),
-            None => effects.push((effect, vec![node])),
+            None => effects.push((fate, vec![node])),
         }
     }
     match effects.as_slice() {
@@ -296,6 +379,14 @@ mod tests {
         assert_eq!(
             changes_words(&[exited("s1"), exited("s2"), nothing]),
             "s1, s2: signal 9; s3: nothing: it is down already"
+        );
+        let started = Change::Started {
+            node: "s1".into(),
+            pid: 1,
+        };
+        assert_eq!(
+            changes_words(&[exited("s1"), started]),
+            "signal 9, then started"
         );
     }
 }

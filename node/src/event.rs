@@ -54,12 +54,49 @@ pub enum Event {
         reason: String,
     },
 
+    // Servers: the machine under them.
+    /// A machine table was loaded and is in force.
+    Machine {
+        generation: u64,
+    },
+    /// The machine table file could not be used; the old one stays in force.
+    MachineRefused {
+        reason: String,
+    },
+    /// A rule of the machine table did something to the log's disk. Written at its first time, and
+    /// with how often in all when it ends and on an orderly exit.
+    DiskTrouble {
+        generation: u64,
+        rule: String,
+        hits: u64,
+        what: String,
+    },
+    /// The clock was set by the machine table: how far it was ahead of the true time before and
+    /// after, and at how many thousandths of the true speed it runs.
+    ClockSet {
+        generation: u64,
+        before_us: i64,
+        after_us: i64,
+        rate_permille: u32,
+    },
+    /// The log on disk was damaged at that place. It was set aside, and the server begins a new one
+    /// from nothing.
+    LogSetAside {
+        file: String,
+        offset: u64,
+        what: String,
+        to: String,
+    },
+
     // Servers: the protocol, recorded when durable.
     Recovered {
         promised: Ballot,
         accepted: u64,
         chosen: Slot,
         incarnation: u64,
+        /// The length of the torn tail that was cut off.
+        #[serde(default)]
+        cut_bytes: u64,
     },
     /// Every member confirmed every other: the server votes.
     Formed,
@@ -161,9 +198,27 @@ pub enum Event {
         length: u64,
         server: ServerId,
     },
+    /// A page of the chat was shown: `count` messages from index `first` on, with the
+    /// [`page_digest`] of them.
+    Page {
+        client: ClientId,
+        first: u64,
+        count: u64,
+        digest: u32,
+    },
     /// A load run ended: no more will be said.
     LoadDone {
         said: u64,
         acked: u64,
     },
+}
+
+/// The digest of a page of the chat: CRC32C over each message's client and sequence number and the
+/// CRC32C of its text, little endian.
+pub fn page_digest(messages: impl Iterator<Item = (ClientId, u64, u32)>) -> u32 {
+    messages.fold(0, |digest, (client, seq, text)| {
+        let digest = crc32c::crc32c_append(digest, &client.0.to_le_bytes());
+        let digest = crc32c::crc32c_append(digest, &seq.to_le_bytes());
+        crc32c::crc32c_append(digest, &text.to_le_bytes())
+    })
 }

@@ -203,8 +203,11 @@ impl Acceptances {
     /// The same, with every server that came back from its disk while the message was open.
     fn with_recovered(&self, context: &Context, message: &Message, ack: &Ack) -> bool {
         let recovered = |server: usize| {
-            context.evidence.servers[server].events.iter().any(|event| {
+            let server = &context.evidence.servers[server];
+            server.events.iter().any(|event| {
                 matches!(event.what, What::Recovered { .. })
+                    // A new log brings back nothing.
+                    && !server.new_logs.contains(&event.at_us)
                     && event.at_us >= message.said_us
                     && event.at_us <= ack.at_us
             })

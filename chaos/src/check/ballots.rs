@@ -22,6 +22,7 @@ pub(crate) fn check(context: &Context) -> CheckResult {
         let ballot_of = |number: u32| evidence.ballots[number as usize];
         let mut promised = Ballot::ZERO;
         let mut chosen = 0;
+        let mut forgot = false;
         for event in &server.events {
             let mut violate = |message: String| {
                 findings.violate(|| Violation {
@@ -31,6 +32,16 @@ pub(crate) fn check(context: &Context) -> CheckResult {
                     ..Violation::default()
                 });
             };
+            let votes = matches!(
+                event.what,
+                What::Promised(_) | What::Accepted { .. } | What::Leading(_)
+            );
+            if forgot && votes {
+                violate(format!(
+                    "{name} voted, though what it had promised was lost with its log"
+                ));
+                forgot = false;
+            }
             match event.what {
                 What::Started => chosen = 0,
                 What::Recovered {
@@ -38,6 +49,11 @@ pub(crate) fn check(context: &Context) -> CheckResult {
                     chosen: upto,
                 } => {
                     let found = ballot_of(found);
+                    if server.new_logs.contains(&event.at_us) {
+                        // What it promised is lost: so it must not vote any more.
+                        promised = Ballot::ZERO;
+                        forgot = true;
+                    }
                     if found < promised {
                         violate(format!(
                             "{name} came back with the promise {found}, having promised {promised} before: it forgot"

@@ -109,13 +109,20 @@ fn forgotten(evidence: &Evidence, place: usize, disk: &DiskLog) -> Option<String
     let name = &evidence.replicas[place].name;
     let mut accepted = 0;
     let mut promised = Ballot::ZERO;
-    for event in &evidence.servers[place].events {
+    let server = &evidence.servers[place];
+    for event in &server.events {
         let ballot = match event.what {
             What::Accepted { ballot, slot } => {
                 accepted = accepted.max(u64::from(slot));
                 ballot
             }
             What::Promised(ballot) => ballot,
+            // What stood in an earlier log is lost, and nobody relies on it.
+            What::Recovered { .. } if server.new_logs.contains(&event.at_us) => {
+                accepted = 0;
+                promised = Ballot::ZERO;
+                continue;
+            }
             _ => continue,
         };
         promised = promised.max(evidence.ballots[ballot as usize]);

@@ -1,8 +1,14 @@
-//! Every planned firing of every fault was carried out and had its effect; otherwise the run proves
-//! nothing about it, and is inconclusive (P6).
+//! Every planned firing of every fault was carried out and had its effect, and at least half of what
+//! each `random` drew; otherwise the run proves nothing about it, and is inconclusive (P6).
+//!
+//! What is drawn may meet a cluster in which it can change nothing: a server that is down already, or
+//! a leader that is yet to be elected.
+
+use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::findings::Findings;
+use super::machine_bit;
 use crate::history::{ActionLine, Firing};
 use crate::report::{CheckResult, count, plain};
 use crate::target::{Action, Change};
@@ -10,6 +16,8 @@ use crate::target::{Action, Change};
 pub(crate) fn check(context: &Context) -> CheckResult {
     let mut findings = Findings::new(context, "faults-bit");
     let mut planned = 0;
+    // Of each `random`: how much was drawn, how much of it in vain, and why the first of that.
+    let mut drawn: BTreeMap<&str, (u64, Vec<String>)> = BTreeMap::new();
     for fault in &context.plan.faults {
         for number in 1..=fault.times {
             planned += 1;
@@ -21,25 +29,48 @@ pub(crate) fn check(context: &Context) -> CheckResult {
                 None => Some("it was never fired".to_string()),
                 Some(firing) => problem(context, firing),
             };
-            if let Some(problem) = problem {
+            let problem = problem.map(|problem| {
                 let which = if fault.times > 1 {
                     format!("{}, firing {number} of {}", fault.id, fault.times)
                 } else {
                     fault.id.clone()
                 };
                 let what = fired.map_or_else(String::new, |f| format!(" ({})", f.planned));
-                findings.undecided(format!("{which}{what}: {problem}"));
+                format!("{which}{what}: {problem}")
+            });
+            if let Some(random) = &fault.drawn_by {
+                let (all, vain) = drawn.entry(random).or_default();
+                *all += 1;
+                vain.extend(problem);
+            } else if let Some(problem) = problem {
+                findings.undecided(problem);
             }
+        }
+    }
+    let mut in_vain = 0;
+    for (random, (all, vain)) in &drawn {
+        in_vain += vain.len() as u64;
+        if vain.len() as u64 * 2 > *all {
+            findings.undecided(format!(
+                "{} of {} drawn by {random} were in vain, the first: {}",
+                vain.len(),
+                count(*all, "fault"),
+                vain[0]
+            ));
         }
     }
     if planned == 0 {
         return findings.not_judged("no faults planned");
     }
-    findings.finish(format!(
+    let mut text = format!(
         "{} of {}",
         count(planned, "firing"),
         count(context.plan.faults.len() as u64, "fault")
-    ))
+    );
+    if in_vain > 0 {
+        text.push_str(&format!(", {in_vain} drawn in vain"));
+    }
+    findings.finish(text)
 }
 
 /// Why a firing is taken not to have done what was planned.
@@ -61,7 +92,7 @@ pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
     if firing.on_links() {
         return no_hits(context, firing);
     }
-    None
+    machine_bit::problem(context, firing)
 }
 
 fn of_no_node(action: &Action) -> bool {
@@ -70,8 +101,10 @@ fn of_no_node(action: &Action) -> bool {
         | Action::Stop { nodes }
         | Action::Start { nodes }
         | Action::Pause { nodes }
-        | Action::Resume { nodes } => nodes.is_empty(),
-        Action::Links { .. } => false,
+        | Action::Resume { nodes }
+        | Action::Damage { nodes, .. }
+        | Action::Fall { nodes } => nodes.is_empty(),
+        Action::Links { .. } | Action::Machine { .. } => false,
     }
 }
 
@@ -89,15 +122,24 @@ fn no_effect(line: &ActionLine, word: &str) -> Option<String> {
         | Action::Stop { nodes }
         | Action::Start { nodes }
         | Action::Pause { nodes }
-        | Action::Resume { nodes } => nodes,
-        Action::Links { .. } => return None,
+        | Action::Resume { nodes }
+        | Action::Damage { nodes, .. }
+        | Action::Fall { nodes } => nodes,
+        Action::Links { .. } | Action::Machine { .. } => return None,
     };
     let missing = nodes.iter().find(|node| {
         !line
             .changes
             .iter()
             .any(|change| match (&line.action, change) {
-                (Action::Kill { .. } | Action::Stop { .. }, Change::Exited { node: at, .. })
+                (
+                    Action::Kill { .. } | Action::Stop { .. } | Action::Fall { .. },
+                    Change::Exited { node: at, .. },
+                )
+                | (
+                    Action::Damage { .. },
+                    Change::Flipped { node: at, .. } | Change::Wiped { node: at, .. },
+                )
                 | (Action::Start { .. }, Change::Started { node: at, .. })
                 | (Action::Pause { .. }, Change::Paused { node: at })
                 | (Action::Resume { .. }, Change::Resumed { node: at }) => at == *node,

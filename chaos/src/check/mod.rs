@@ -13,14 +13,18 @@ mod disks;
 mod faults_bit;
 mod findings;
 mod gaps;
+mod learned;
+mod machine_bit;
 mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
 mod nothing_invented;
+mod pages;
 mod prefix;
 mod reads;
 mod real_time_order;
 mod rerouted;
+mod said;
 mod seen_by;
 #[cfg(test)]
 pub(crate) mod support;
@@ -36,6 +40,7 @@ pub(crate) use ack_latency::latencies;
 pub(crate) use context::{Context, percentile};
 pub(crate) use faults_bit::{hits as link_hits, problem as faults_problem};
 pub(crate) use gaps::longest as longest_gap;
+pub(crate) use machine_bit::effects as machine_effects;
 
 use crate::history::{Ending, Evidence, Phase};
 use crate::plan::Plan;
@@ -54,6 +59,7 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         real_time_order::check(&context),
         client_order::check(&context),
         prefix::check(&context),
+        pages::check(&context),
         reads::check(&context),
         ack_majority::check(&context),
         ballots::check(&context),
@@ -62,6 +68,7 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
     if evidence.ending == Ending::Complete {
         checks.push(convergence::check(&context));
         checks.extend(seen_by::check(&context));
+        checks.extend(learned::check(&context));
         checks.extend(acked_share::check(&context));
         checks.extend(unavailable::check(&context));
         checks.extend(ack_latency::check(&context));

@@ -7,8 +7,8 @@ use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::value::Value;
 
 use super::evidence::{
-    Ack, Death, Delivery, Ending, Evidence, HOLE, Join, Node, Read, Replica, Reroute, Server,
-    ServerEvent, StrayAck, Told, What,
+    Ack, ClockSet, Death, Delivery, DiskStrike, Ending, Evidence, HOLE, Join, MachineRecord, Node,
+    Page, Read, Replica, Reroute, Server, ServerEvent, StrayAck, Told, What,
 };
 use super::sessions::{acknowledge, say, session};
 use super::{Line, RunHeader, VERSION, apply};
@@ -256,10 +256,56 @@ impl Builder {
                     .push((at_us, reason));
             }
             Event::Formed => server_of(evidence, name)?.formed = true,
-            Event::NotVoting { reason } => server_of(evidence, name)?.not_voting = Some(reason),
-            Event::Recovered {
-                promised, chosen, ..
+            Event::NotVoting { reason } => {
+                let server = server_of(evidence, name)?;
+                server.not_voting = Some(reason);
+                server.not_voting_us.get_or_insert(at_us);
+            }
+            Event::DiskTrouble {
+                generation,
+                rule,
+                hits,
+                what,
+            } => machine(evidence, node).strikes.push(DiskStrike {
+                at_us,
+                generation,
+                rule,
+                hits,
+                what,
+            }),
+            Event::ClockSet {
+                generation,
+                before_us,
+                after_us,
+                rate_permille,
+            } => machine(evidence, node).clocks.push(ClockSet {
+                at_us,
+                generation,
+                before_us,
+                after_us,
+                rate_permille,
+            }),
+            Event::LogSetAside {
+                file, offset, what, ..
             } => {
+                let place = format!("{file}, byte {offset}: {what}");
+                machine(evidence, node).set_aside.push((at_us, place));
+            }
+            Event::Recovered {
+                promised,
+                chosen,
+                incarnation,
+                cut_bytes,
+                ..
+            } => {
+                if cut_bytes > 0 {
+                    machine(evidence, node).cuts.push((at_us, cut_bytes));
+                }
+                let server = server_of(evidence, name)?;
+                let before = server.incarnation.replace(incarnation);
+                if before.is_some_and(|before| before != incarnation) {
+                    server.new_logs.push(at_us);
+                }
                 let promised = self.ballot(promised);
                 let chosen = slot_number(chosen)?;
                 self.protocol(at_us, name, What::Recovered { promised, chosen })?;
@@ -370,8 +416,24 @@ impl Builder {
                 // A repeated answer is no news: the client took the first.
                 read.done.get_or_insert((at_us, length, server));
             }
+            Event::Page {
+                client,
+                first,
+                count,
+                digest,
+            } => {
+                let session = session(evidence, client, node, name);
+                session.pages.push(Page {
+                    at_us,
+                    first,
+                    count,
+                    digest,
+                });
+            }
             Event::Ready { .. }
             | Event::Links { .. }
+            | Event::Machine { .. }
+            | Event::MachineRefused { .. }
             | Event::Refused { .. }
             | Event::Follows { .. }
             | Event::Majority { .. }
@@ -471,6 +533,10 @@ fn node_place(evidence: &mut Evidence, name: &str) -> u32 {
     });
     evidence.node_of.insert(name.to_string(), place);
     place
+}
+
+fn machine(evidence: &mut Evidence, node: u32) -> &mut MachineRecord {
+    &mut evidence.nodes[node as usize].machine
 }
 
 fn replica(evidence: &mut Evidence, server: ServerId) -> Result<&mut Replica, String> {

@@ -16,8 +16,9 @@ mod write;
 
 pub use build::Builder;
 pub use evidence::{
-    Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Message, NO_MESSAGE, Node, Read,
-    Replica, Reroute, Server, ServerEvent, Session, StrayAck, Told, What,
+    Ack, Applied, ClockSet, Death, Delivery, DiskStrike, Ending, Evidence, HOLE, Join,
+    MachineRecord, Message, NO_MESSAGE, Node, Page, Read, Replica, Reroute, Server, ServerEvent,
+    Session, StrayAck, Told, What,
 };
 pub use firings::Firing;
 pub use lifetimes::{Lifetimes, Span, State};

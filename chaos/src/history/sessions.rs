@@ -23,6 +23,7 @@ pub(super) fn session<'a>(
             told: Vec::new(),
             deliveries: Vec::new(),
             reads: Vec::new(),
+            pages: Vec::new(),
         });
         sessions.len() as u32 - 1
     });

@@ -185,7 +185,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn map(&self, items: Vec<Value>) -> Result<Value, EdnError> {
-        if items.len() % 2 != 0 {
+        if !items.len().is_multiple_of(2) {
             return Err(self.error("a map with a key that has no value"));
         }
         let mut entries = Vec::with_capacity(items.len() / 2);

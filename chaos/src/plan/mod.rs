@@ -20,19 +20,45 @@
 //! traffic:                          # each item has `at` and one of say, join, leave, read, load, script
 //!   - {at: 1s, as: ann, say: "hello"}
 //!   - {at: 2s, as: bob, say: "hi", seen_by: [ann], within: 2s}    # or seen_by: all
+//!   - {at: 2s, as: bob, say: "now", learned: [{by: "s2,s3", within: 1s}, {by: s1, after: 30s, within: 33s}]}
 //!   - {at: 3s, join: cy}
 //!   - {at: 4s, read: cy}            # a linearizable read of the chat's length
 //!   - {at: 5s, leave: cy}
+//!   - {at: 5s, every: 2s, times: 3, as: ann, say: "again"}    # 5s, 7s, 9s; also join, leave, read
 //!   - {at: 3s, for: 20s, load: {clients: 8, rate: 200/s, bytes: 32..256}}
+//!   - at: 3s                        # without a rate each session waits for its answer
+//!     for: 40s
+//!     load: {clients: 8, rate: 90/s, arrivals: poisson,       # or steady
+//!            burst: {of: 50, every: 5s},                      # besides the rate, or alone
+//!            mix: {send: 70, read: 20, history: 9, leave: 1}} # who leaves is replaced
 //!   - {at: 6s, script: more.txt}    # its times count from here
 //! faults:                           # each item has `at` and one verb; `every` and `times` repeat it
 //!   - {at: 5s, every: 5s, times: 3, kill: leader, restart_after: 2s}    # SIGKILL
 //!   - {at: 6s, stop: s1, restart_after: 1s}     # SIGTERM: drain, hand leadership over
 //!   - {at: 7s, restart: s2}         # stop, and start at once
 //!   - {at: 8s, for: 3s, pause: random(1)}       # SIGSTOP, SIGCONT
-//!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms}}
-//!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%}}
+//!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms, distribution: normal}}
+//!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%, side: receive}}
+//!   - {at: 9s, for: 4s, duplicate: {link: "leader -> rest", copies: 3}}    # in all; 2 if not said
+//!   - {at: 9s, for: 4s, reorder: {link: "ann <-> server-of(ann)", within: 50ms}}
+//!   - {at: 14s, for: 4s, mode: {s1: "p:10::a:20::c:30", "s2,s3": d}}    # the original's test modes
 //!   - {at: 15s, for: 3s, partition: "leader | rest", name: cut}
+//!   - {at: 19s, for: 1s, every: 2s, partition: halves}    # flaps until the last traffic; see shapes.rs
+//!   - {at: 19s, for: 2s, isolate: s2}           # the same as partition: "isolate(s2)"
+//!   - {at: 9s, for: 4s, slow_disk: {node: s2, by: 20ms, jitter: 10ms, probability: 50%}}    # fsync
+//!   - {at: 10s, fail_fsync: leader, restart_after: 1s}    # the next fsync fails, and the server with it
+//!   - {at: 11s, for: 2s, disk_full: {node: s3, after: 64KiB}}     # or disk_full: s3, at once
+//!   - {at: 12s, torn_write: s1, restart_after: 1s}        # SIGKILL in the middle of its next write
+//!   - {at: 13s, flip_byte: {node: s4, where: end}, restart_after: 1s}     # start, middle, end; or flip_byte: s4
+//!   - {at: 14s, wipe: s5, restart_after: 1s}    # killed, and its log is gone: it never votes again
+//!   - {at: 15s, for: 2s, clock: {node: follower, jump: -30s}}     # set right when it is healed
+//!   - {at: 15s, for: 2s, clock: {node: s1, rate: 1.5}}    # it runs so many times as fast
+//!   - at: 20s                       # drawn by the seed: which kinds, how often, how long each lasts
+//!     for: 15s
+//!     random: {pick: [kill, pause, partition], # any verb but mode; all but flip_byte and wipe if left out
+//!              weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
+//!              spare: majority,         # never more than f servers at a time; or none
+//!              swarm: true}             # each run draws from another subset of the kinds
 //! settle: 10s                       # after all is healed: the longest time to come level
 //! expect:                           # safety is always judged; these add to it
 //!   agreement: true
@@ -48,12 +74,31 @@
 //!
 //! Times count from the moment when the cluster is ready and need a unit. What a target, a link and
 //! a group can be stands in `targets.rs`, next to the code that reads them.
+//!
+//! A fault of links concerns every message on them, or some:
+//!
+//! | key | means |
+//! |---|---|
+//! | `kinds` | `prepare`, `promise`, `accept`, `accepted`, `commit`, `heartbeat`, `catch-up` (`learn`: only the answers, which teach), `forward` (to the leader), `client` (all between clients and servers; `request`: what they say and ask; `log-read`: pages of the log), `control` (to and from the balancer, and what opens a connection) |
+//! | `probability` | the share of the messages that it hits |
+//! | `side` | `send` or `receive`: where it acts. If that is not said, a `drop` of all messages acts on both sides, all else on sending |
+//! | `distribution` | how delays with a `jitter` are spread, each with the mean `by`: `uniform` within ± jitter (if it is not said), `normal` with the jitter as its standard deviation, `exponential` or `pareto` (a heavier tail) from `by - jitter` on. [`Distribution`] says where they are cut off |
+//!
+//! What a letter of a `mode` means stands in [`paxosctl_node::link::Mode`]'s module: `p`, `a`, `c`
+//! put off prepares, accepts and commits by so many seconds, `g` reads of the log, `r` requests, `s`
+//! all; `d` is dead. With `--time-scale X` the times of a plan are multiplied, see [`Plan::scaled`].
 
 mod display;
+mod doubts;
 mod error;
 mod lower;
+mod machine;
+mod mode_text;
+mod random;
 mod raw;
+mod scale;
 mod script;
+mod shapes;
 mod targets;
 mod words;
 mod yaml;
@@ -63,10 +108,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use doubts::{Doubt, doubts};
 pub use error::{PlanError, PlanErrors};
+pub use machine::{Damage, DamageFault, MachineFault, MachineTrouble, Place};
+pub use random::RandomKind;
+pub use scale::{LARGEST_SCALE, SMALLEST_SCALE};
 
+pub use paxosctl_node::client::{Arrivals, Burst, Mix};
 use paxosctl_node::ids::ServerId;
-use paxosctl_node::link::Kind;
+use paxosctl_node::link::{Distribution, Kind, Mode, Side};
 use serde::{Deserialize, Serialize};
 
 /// Reads and checks the plan at `path`, and the scripts that it names.
@@ -114,6 +164,24 @@ pub fn parse(path: &Path, text: &str) -> Result<Plan, PlanErrors> {
     lower::plan(path, text)
 }
 
+/// Checks one fault as an item of `faults` in a plan with so many servers and these clients, for
+/// faults that are typed one by one. Errors have no file.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn parse_fault(text: &str, servers: u16, clients: &[String]) -> Result<Fault, PlanErrors> {
+    let names = targets::Names {
+        servers,
+        clients: clients.to_vec(),
+    };
+    lower::fault(text, names)
+}
+
+/// Whether a plan can have a client of this name.
+pub fn can_name_client(name: &str) -> bool {
+    lower::can_name_client(name)
+}
+
 /// A checked plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -126,10 +194,16 @@ pub struct Plan {
     pub cluster: Cluster,
     pub traffic: Vec<Traffic>,
     pub faults: Vec<Fault>,
+    /// Faults to be drawn by the run's seed; `schedule::drawn` puts them among the others.
+    #[serde(default)]
+    pub random: Vec<RandomFaults>,
     /// The longest time that the cluster may take, after all is healed, to answer everything that
     /// is open and to bring all replicas level.
     pub settle: Duration,
     pub expect: Expect,
+    /// By what the times of the plan were multiplied; see [`Plan::scaled`].
+    #[serde(default = "scale::unscaled")]
+    pub time_scale: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -162,6 +236,9 @@ pub enum Say {
         /// Who must see it within the time given; empty for no demand.
         seen_by: Vec<String>,
         within: Option<Duration>,
+        /// When servers must have it in their logs.
+        #[serde(default)]
+        learned: Vec<Learned>,
     },
     Join {
         client: String,
@@ -179,13 +256,30 @@ pub enum Say {
     },
 }
 
-/// A stream of messages from many sessions in one process.
+/// When some servers have a message in their logs; times count from when it was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// By name.
+    pub by: Vec<String>,
+    /// Not before.
+    pub after: Option<Duration>,
+    /// At the latest.
+    pub within: Option<Duration>,
+}
+
+/// A stream of operations from many sessions in one process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     pub clients: u32,
-    /// Messages a second over all sessions; `None` is a closed loop: each session says its next
-    /// message when the last was acknowledged.
+    /// Operations a second over all sessions; `None`, and no burst either, is a closed loop: each
+    /// session does its next operation when the last was answered.
     pub rate: Option<f64>,
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    #[serde(default)]
+    pub burst: Option<Burst>,
+    #[serde(default)]
+    pub mix: Mix,
     /// Text length in bytes, both ends included.
     pub bytes: (u32, u32),
     /// How long.
@@ -203,10 +297,13 @@ pub struct Fault {
     pub at: Duration,
     pub every: Option<Duration>,
     pub times: u32,
-    /// How long a pause or a link fault lasts; for a kill or a stop, the time until the restart.
+    /// How long a pause or a link fault lasts; for what ends a process, the time until the restart.
     /// `None`: until all is healed.
     pub lasts: Option<Duration>,
     pub verb: Verb,
+    /// The id of the `random` that drew it.
+    #[serde(default)]
+    pub drawn_by: Option<String>,
 }
 
 impl Traffic {
@@ -238,19 +335,77 @@ pub enum Verb {
     /// Stops and starts at once, or starts what is down.
     Restart(Nodes),
     Pause(Nodes),
+    Links(LinkFault),
+    Partition(Partition),
+    /// The original system's test modes, each of some servers.
+    Mode(Vec<ServerMode>),
+    /// Something is wrong with a disk or a clock.
+    Machine(MachineFault),
+    /// The servers are killed, and their disks changed while they are down.
+    Damage(DamageFault),
+}
+
+/// Servers and their mode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerMode {
+    pub servers: Nodes,
+    #[serde(with = "mode_text")]
+    pub mode: Mode,
+}
+
+/// What happens to messages on some links.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkFault {
+    pub links: Vec<Link>,
+    /// Empty for all.
+    pub kinds: Vec<Kind>,
+    /// The share of messages that are affected, from 0 to 1.
+    pub probability: f64,
+    /// Where it acts. If that is not said, a cut acts at both ends, so that it holds at once and
+    /// also while one of the two cannot be reached; all else acts once, at the sender.
+    #[serde(default)]
+    pub side: Option<Side>,
+    pub effect: LinkEffect,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum LinkEffect {
+    Drop,
     Delay {
-        links: Vec<Link>,
         by: Duration,
         jitter: Duration,
-        kinds: Vec<Kind>,
-        probability: f64,
+        #[serde(default)]
+        distribution: Distribution,
     },
-    Drop {
-        links: Vec<Link>,
-        kinds: Vec<Kind>,
-        probability: f64,
+    /// So many in all of each message.
+    Duplicate {
+        copies: u32,
     },
-    Partition(Partition),
+    Reorder {
+        within: Duration,
+    },
+}
+
+/// A time in which faults are drawn, one after the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RandomFaults {
+    /// The drawn faults are called by it: `f3.1`, `f3.2`, …
+    pub id: String,
+    pub line: usize,
+    pub at: Duration,
+    /// All that is drawn is healed by the end of it.
+    pub lasts: Duration,
+    /// What may be drawn, with weights above 0.
+    pub pick: Vec<(RandomKind, u32)>,
+    /// From one fault to the next, both ends included.
+    pub every: (Duration, Duration),
+    /// How long each of them lasts, both ends included.
+    pub each_lasts: (Duration, Duration),
+    /// Whether a majority of the servers is always left whole, and connected.
+    pub spare_majority: bool,
+    /// Whether each run draws from a subset of the kinds, itself drawn by the seed (Groce et al.,
+    /// "Swarm Testing", ISSTA 2012).
+    pub swarm: bool,
 }
 
 /// Which nodes; resolved when the fault fires.
@@ -270,6 +425,8 @@ pub enum Nodes {
     Random(u16),
     /// The server that this client talks to: `server-of(ann)`.
     ServerOf(String),
+    /// One side of a link: every server that the other side does not mean.
+    Rest,
     /// Every server, the balancer and every client.
     All,
     /// Each of these; a node that several of them mean is meant once.
@@ -288,7 +445,26 @@ pub enum Partition {
     /// Each group is cut from every other; nodes that are in none are not touched.
     Groups(Vec<Vec<Member>>),
     /// What the left side sends does not reach the right side.
-    OneWay { from: Vec<Member>, to: Vec<Member> },
+    OneWay {
+        from: Vec<Member>,
+        to: Vec<Member>,
+    },
+    Shape(Shape),
+}
+
+/// A partition by the name of its shape. What is not said is drawn by the run's seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Shape {
+    /// Two groups of servers, as equal as can be.
+    Halves,
+    /// Two groups of servers that only this one server still reaches, both.
+    Bridge(Option<Nodes>),
+    /// The servers in a line, each reaching its neighbours only; empty: drawn.
+    Chain(Vec<String>),
+    /// Each server sees a majority, and no two the same one.
+    MajoritiesRing,
+    /// Each of these nodes is cut from every other node.
+    Isolate(Nodes),
 }
 
 /// A member of a partition group.

@@ -40,6 +40,11 @@ pub(super) struct Text {
 }
 
 impl Node {
+    /// Whether it is a map of keys.
+    pub fn is_map(&self) -> bool {
+        matches!(self.content, Content::Map(_))
+    }
+
     /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.content {

@@ -63,7 +63,8 @@ impl Known {
             servers: self.servers.clone(),
             clients: self.clients.clone(),
             loads: self.loads.keys().cloned().collect(),
-            leader: self.leader(),
+            // One that sleeps leads nobody; who replaces it will be known.
+            leader: self.leader().filter(|leader| !self.paused.contains(leader)),
             down: self.down.clone(),
             paused: self.paused.clone(),
             server_of: self.server_of.clone(),
@@ -121,7 +122,13 @@ impl Known {
             Change::Resumed { node } => {
                 self.paused.remove(node);
             }
-            Change::Links { .. } | Change::LinksLater { .. } | Change::Nothing { .. } => {}
+            Change::Links { .. }
+            | Change::LinksLater { .. }
+            | Change::Machine { .. }
+            | Change::MachineLater { .. }
+            | Change::Flipped { .. }
+            | Change::Wiped { .. }
+            | Change::Nothing { .. } => {}
         }
     }
 

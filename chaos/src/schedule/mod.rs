@@ -5,13 +5,16 @@
 //! random depends on the seed, the fault and the firing alone, so that one more fault in a plan
 //! does not change what the others hit.
 
+mod budget;
+mod drawn;
 mod dry_run;
 mod resolve;
+mod shapes;
 
 use std::time::Duration;
 
-pub(crate) use dry_run::link_names;
-pub use dry_run::{Row, dry_run};
+pub use drawn::drawn;
+pub use dry_run::{Row, dry_run, link_names};
 pub use resolve::{Resolved, Unresolved, View, resolve};
 
 use rand_chacha::ChaCha8Rng;

@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use paxosctl_node::link::Mode;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::plan::{Link, Member, Nodes, Partition, Verb};
+use super::{link_names, shapes};
+use crate::plan::{
+    DamageFault, Link, MachineFault, Member, Nodes, Partition, ServerMode, Shape, Verb,
+};
 
 /// What is known of the cluster.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,6 +34,19 @@ pub enum Resolved {
     Nodes(Vec<String>),
     /// From and to; never a node and itself, none twice.
     Links(Vec<(String, String)>),
+    /// Servers and their modes, no server twice.
+    Modes(Vec<(String, Mode)>),
+}
+
+impl Resolved {
+    /// The nodes, or the links as `s1->s2`.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Resolved::Nodes(nodes) => nodes.clone(),
+            Resolved::Links(links) => link_names(links),
+            Resolved::Modes(modes) => modes.iter().map(|(server, _)| server.clone()).collect(),
+        }
+    }
 }
 
 /// Why a target means nothing at the moment.
@@ -62,8 +79,13 @@ pub fn resolve(verb: &Verb, view: &View, rng: &mut ChaCha8Rng) -> Result<Resolve
             let found = resolver.nodes(nodes, &BTreeSet::new())?;
             not_empty(found, nodes).map(Resolved::Nodes)
         }
-        Verb::Delay { links, .. } | Verb::Drop { links, .. } => resolver.links(links),
+        Verb::Machine(MachineFault { servers, .. }) | Verb::Damage(DamageFault { servers, .. }) => {
+            let found = resolver.nodes(servers, &BTreeSet::new())?;
+            not_empty(found, servers).map(Resolved::Nodes)
+        }
+        Verb::Links(fault) => resolver.links(&fault.links),
         Verb::Partition(partition) => resolver.partition(partition),
+        Verb::Mode(modes) => resolver.modes(modes),
     }
 }
 
@@ -103,6 +125,13 @@ impl Resolver<'_> {
                 self.draw(nodes, 1, &taken)
             }
             Nodes::Random(count) => self.draw(nodes, usize::from(*count), taken),
+            Nodes::Rest => {
+                let others = view.servers.iter();
+                others
+                    .filter(|name| !taken.contains(*name))
+                    .cloned()
+                    .collect()
+            }
             Nodes::Servers => view.servers.clone(),
             Nodes::Clients => self.clients(),
             Nodes::Balancer => vec!["balancer".to_owned()],
@@ -153,11 +182,7 @@ impl Resolver<'_> {
         if let Some((_, found)) = self.drawn.iter().find(|(drawn, _)| drawn == nodes) {
             return found.clone();
         }
-        let mut order = self.view.servers.clone();
-        for last in (1..order.len()).rev() {
-            let other = self.rng.random_range(0..=last);
-            order.swap(last, other);
-        }
+        let mut order = self.shuffled();
         order.retain(|server| !taken.contains(server));
         let view = self.view;
         order.sort_by_key(|server| view.down.contains(server) || view.paused.contains(server));
@@ -171,7 +196,7 @@ impl Resolver<'_> {
         let mut found: Vec<(String, String)> = Vec::new();
         for link in links {
             // The side that is drawn avoids the other one.
-            let (from, to) = if is_drawn(&link.from) {
+            let (from, to) = if is_drawn(&link.from) && link.to != Nodes::Rest {
                 let to = self.nodes(&link.to, &BTreeSet::new())?;
                 let taken = to.iter().cloned().collect();
                 (self.nodes(&link.from, &taken)?, to)
@@ -187,6 +212,20 @@ impl Resolver<'_> {
             return Err(Unresolved("both sides mean the same node now".to_owned()));
         }
         Ok(Resolved::Links(found))
+    }
+
+    /// Who is meant twice has the first of the modes; what is drawn avoids those named before.
+    fn modes(&mut self, modes: &[ServerMode]) -> Result<Resolved, Unresolved> {
+        let mut taken = BTreeSet::new();
+        let mut found = Vec::new();
+        for ServerMode { servers, mode } in modes {
+            for server in self.nodes(servers, &taken)? {
+                if taken.insert(server.clone()) {
+                    found.push((server, mode.clone()));
+                }
+            }
+        }
+        Ok(Resolved::Modes(found))
     }
 
     fn partition(&mut self, partition: &Partition) -> Result<Resolved, Unresolved> {
@@ -205,12 +244,61 @@ impl Resolver<'_> {
                 let groups = self.groups(&[from, to])?;
                 add_pairs(&groups[0], &groups[1], &mut found);
             }
+            Partition::Shape(shape) => found = self.shape(shape)?,
         }
         if found.is_empty() {
             let reason = "only one group has a node in it now".to_owned();
             return Err(Unresolved(reason));
         }
         Ok(Resolved::Links(found))
+    }
+
+    fn shape(&mut self, shape: &Shape) -> Result<Vec<(String, String)>, Unresolved> {
+        let mut order = self.shuffled();
+        let count = order.len();
+        if *shape != Shape::Halves
+            && let Some(leader) = &self.view.leader
+        {
+            // Followers have little to say to each other: a cut that spares the leader's links
+            // would disturb nobody.
+            order.sort_by_key(|server| server != leader);
+        }
+        Ok(match shape {
+            Shape::Halves => shapes::cut(&order, &shapes::halves(count)),
+            Shape::MajoritiesRing => shapes::cut(&order, &shapes::majorities_ring(count)),
+            Shape::Chain(named) => {
+                if !named.is_empty() {
+                    order.clone_from(named);
+                }
+                shapes::cut(&order, &shapes::chain())
+            }
+            Shape::Bridge(hub) => {
+                if let Some(hub) = hub {
+                    let hub = self.nodes(hub, &BTreeSet::new())?;
+                    order.retain(|server| !hub.contains(server));
+                    order.extend(hub);
+                }
+                shapes::cut(&order, &shapes::bridge(count))
+            }
+            Shape::Isolate(nodes) => {
+                let alone = self.nodes(nodes, &BTreeSet::new())?;
+                let everybody = self.nodes(&Nodes::All, &BTreeSet::new())?;
+                let mut found = Vec::new();
+                add_pairs(&alone, &everybody, &mut found);
+                add_pairs(&everybody, &alone, &mut found);
+                found
+            }
+        })
+    }
+
+    /// The servers in a random order.
+    fn shuffled(&mut self) -> Vec<String> {
+        let mut order = self.view.servers.clone();
+        for last in (1..order.len()).rev() {
+            let other = self.rng.random_range(0..=last);
+            order.swap(last, other);
+        }
+        order
     }
 
     /// The nodes of each group. First what is known, group by group, so that a node that two groups
@@ -248,7 +336,8 @@ impl Resolver<'_> {
 
 fn is_drawn(nodes: &Nodes) -> bool {
     match nodes {
-        Nodes::Random(_) | Nodes::Follower => true,
+        // The rest is known only when the other side is.
+        Nodes::Random(_) | Nodes::Follower | Nodes::Rest => true,
         Nodes::Several(several) => several.iter().any(is_drawn),
         _ => false,
     }

@@ -40,6 +40,12 @@ fn resolved(fault: &str, view: &View, seed: u64) -> Result<String, String> {
     match resolve(&plan.faults[0].verb, view, &mut rng) {
         Ok(Resolved::Nodes(nodes)) => Ok(nodes.join(" ")),
         Ok(Resolved::Links(links)) => Ok(dry_run::link_names(&links).join(" ")),
+        Ok(Resolved::Modes(modes)) => {
+            let shown = modes
+                .iter()
+                .map(|(server, mode)| format!("{server}={mode}"));
+            Ok(shown.collect::<Vec<_>>().join(" "))
+        }
         Err(reason) => Err(reason.to_string()),
     }
 }
@@ -101,6 +107,52 @@ fn loads_are_not_killed() {
         panic!("`all` means nodes");
     };
     assert_eq!(nodes.join(" "), "s1 s2 s3 s4 s5 balancer ann bob");
+}
+
+#[test]
+fn a_mode_is_resolved_for_each_server_once() {
+    let view = view();
+    let mode = |modes: &str| resolved(&format!("mode: {modes}"), &view, 1);
+    assert_eq!(
+        mode("{s1: p:1, \"s3,s2\": d}"),
+        Ok("s1=p:1 s3=d:0 s2=d:0".into())
+    );
+    // s2 leads: the first that is said of it holds.
+    assert_eq!(mode("{leader: a:1, s2: a:2}"), Ok("s2=a:1".into()));
+    assert_eq!(mode("{server-of(ann): c:1}"), Ok("s4=c:1".into()));
+    assert_eq!(
+        mode("{server-of(bob): c:1}"),
+        Err("bob has no server now".into())
+    );
+    let both = mode("{s1: p:1, random(4): a:1}").expect("servers");
+    assert_eq!(both, "s1=p:1 s2=a:1 s3=a:1 s4=a:1 s5=a:1");
+}
+
+#[test]
+fn links_reach_every_kind_of_node() {
+    let view = view();
+    let drop = |link: &str| resolved(&format!("drop: {{link: \"{link}\"}}"), &view, 1);
+    assert_eq!(drop("s1 -> rest"), Ok("s1->s2 s1->s3 s1->s4 s1->s5".into()));
+    assert_eq!(
+        drop("rest <-> s1,s2,leader"),
+        Ok("s3->s1 s3->s2 s4->s1 s4->s2 s5->s1 s5->s2 \
+            s1->s3 s1->s4 s1->s5 s2->s3 s2->s4 s2->s5"
+            .into())
+    );
+    assert_eq!(drop("ann <-> server-of(ann)"), Ok("ann->s4 s4->ann".into()));
+    assert_eq!(
+        drop("servers -> balancer"),
+        Ok("s1->balancer s2->balancer s3->balancer s4->balancer s5->balancer".into())
+    );
+    assert_eq!(
+        drop("leader <-> followers"),
+        Ok("s2->s1 s2->s3 s2->s4 s2->s5 s1->s2 s3->s2 s4->s2 s5->s2".into())
+    );
+    // Five servers, the balancer, two clients and a load, each with the eight others.
+    let all = drop("all <-> all").expect("links");
+    assert_eq!(all.split(' ').count(), 9 * 8);
+    let drawn = drop("random(2) -> rest").expect("links");
+    assert_eq!(drawn.split(' ').count(), 2 * 3, "{drawn}");
 }
 
 #[test]
@@ -208,7 +260,7 @@ fn a_dry_run_lists_traffic_and_faults_in_the_order_of_time() {
         rows,
         [
             "500ms f1: pause s3 [s3]",
-            "1s load1: 2 sessions for 60s, as fast as they are acknowledged, 64 bytes []",
+            "1s load1: 2 sessions for 60s, as fast as they are answered, 64 bytes []",
             "1.5s f1: resume []",
             "2s f2: kill leader [known when it fires]",
             "3s f2: start again []",
@@ -216,4 +268,31 @@ fn a_dry_run_lists_traffic_and_faults_in_the_order_of_time() {
             "4s f3: heal the links []",
         ]
     );
+}
+
+#[test]
+fn shapes_cut_what_their_name_says() {
+    let view = View {
+        servers: (1..=5).map(|n| format!("s{n}")).collect(),
+        clients: vec!["ann".into()],
+        leader: Some("s4".into()),
+        ..View::default()
+    };
+    for seed in 0..20 {
+        // The leader is at an end of the chain, and no bridge: it loses most of its links.
+        for (shape, cut) in [("chain", 3), ("bridge", 2), ("majorities-ring", 2)] {
+            let told = resolved(&format!("partition: {shape}"), &view, seed).unwrap();
+            let lost = told.split(' ').filter(|link| link.starts_with("s4->"));
+            assert_eq!(lost.count(), cut, "{shape}: {told}");
+        }
+    }
+    assert_eq!(
+        resolved("isolate: s4", &view, 1).unwrap(),
+        resolved("partition: {isolate: s4}", &view, 1).unwrap()
+    );
+    let told = resolved("partition: \"isolate: ann\"", &view, 1).unwrap();
+    assert_eq!(told.split(' ').count(), 12, "{told}");
+    assert!(told.contains("balancer->ann") && told.contains("ann->s5"));
+    let chain = resolved("partition: \"chain(s1,s2,s3,s4,s5)\"", &view, 1).unwrap();
+    assert!(!chain.contains("s4->s5") && chain.contains("s1->s3") && chain.contains("s5->s1"));
 }

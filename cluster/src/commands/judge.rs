@@ -1,44 +1,104 @@
 //! A saved run becomes a result: its history is read back from the disk and judged.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 
 use paxosctl_chaos::check;
-use paxosctl_chaos::history;
+use paxosctl_chaos::history::{self, Evidence};
 use paxosctl_chaos::plan::Plan;
-use paxosctl_chaos::report::{RunResult, Verdict};
+use paxosctl_chaos::report::{RunResult, Timeline, Verdict};
 use paxosctl_node::ids::ServerId;
 
 use crate::exit::{Failure, Outcome};
 use crate::real::log_on_disk;
 use crate::state::RunDir;
 
-/// Judges what is saved, never what is remembered. `disks` says whether the servers' logs on disk
-/// are compared with the history too; no server may be running then.
+/// A judgement, and what a report can show beside it.
+#[derive(Debug)]
+pub struct Judged {
+    pub result: RunResult,
+    /// None for a run that never began.
+    pub timeline: Option<Timeline>,
+}
+
+/// A saved run, read back.
+pub struct Saved<'a> {
+    dir: &'a RunDir,
+    plan: &'a Plan,
+    evidence: Evidence,
+}
+
+impl<'a> Saved<'a> {
+    /// # Errors
+    /// The history cannot be read.
+    pub fn read(dir: &'a RunDir, plan: &'a Plan) -> Result<Saved<'a>, Failure> {
+        let path = dir.history();
+        let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
+        let evidence = history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
+            Failure::Cluster(format!("{} cannot be judged: {error}", path.display()))
+        })?;
+        Ok(Saved {
+            dir,
+            plan,
+            evidence,
+        })
+    }
+
+    /// What the history says.
+    pub fn judge(&self) -> RunResult {
+        check::judge(&self.evidence, self.plan)
+    }
+
+    /// Adds whether the servers' logs on disk are what the history says. No server may be running.
+    pub fn judge_disks(&self, result: &mut RunResult) {
+        // Without any node's directory only the history was kept; with some, all must be there.
+        if !self.dir.nodes().is_dir() {
+            return;
+        }
+        let logs: Vec<_> = (1..=self.plan.cluster.servers)
+            .map(ServerId)
+            .map(|server| {
+                let node = self.dir.nodes().join(server.to_string());
+                (server, log_on_disk(&node))
+            })
+            .collect();
+        check::add(result, check::disks(&self.evidence, &logs), &self.evidence);
+    }
+
+    /// Puts what a report can show beside what this run was judged to be.
+    pub fn with_timeline(&self, result: RunResult) -> Judged {
+        Judged {
+            timeline: Some(Timeline::new(&self.evidence, self.plan, &result)),
+            result,
+        }
+    }
+}
+
+/// Judges what is saved, never what is remembered, the servers' disks included; no server may be
+/// running.
 ///
 /// # Errors
 /// The history cannot be read.
-pub fn saved_run(dir: &RunDir, plan: &Plan, disks: bool) -> Result<RunResult, Failure> {
-    let path = dir.history();
-    let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
-    let evidence = history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
-        Failure::Cluster(format!("{} cannot be judged: {error}", path.display()))
-    })?;
-    let mut result = check::judge(&evidence, plan);
-    if disks {
-        // Without any node's directory only the history was kept; with some, all must be there.
-        if dir.nodes().is_dir() {
-            let logs: Vec<_> = (1..=plan.cluster.servers)
-                .map(ServerId)
-                .map(|server| {
-                    let node = dir.nodes().join(server.to_string());
-                    (server, log_on_disk(&node))
-                })
-                .collect();
-            check::add(&mut result, check::disks(&evidence, &logs), &evidence);
-        }
-    }
-    Ok(result)
+pub fn saved_run(dir: &RunDir, plan: &Plan) -> Result<Judged, Failure> {
+    let saved = Saved::read(dir, plan)?;
+    let mut result = saved.judge();
+    saved.judge_disks(&mut result);
+    Ok(saved.with_timeline(result))
+}
+
+/// The plan as the run saved it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn saved_plan(dir: &RunDir) -> Result<Plan, Failure> {
+    let path = dir.resolved_plan();
+    let text = fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::Usage(format!(
+            "{} is not a plan that a run saved: {error}",
+            path.display()
+        ))
+    })
 }
 
 /// How a result counts.

@@ -86,6 +86,9 @@ impl ClusterSpec {
         let config = LoadConfig {
             sessions: load.clients,
             rate: load.rate,
+            arrivals: load.arrivals,
+            burst: load.burst,
+            mix: load.mix,
             bytes: load.bytes,
             lasts_ms: u64::try_from(load.lasts.as_millis()).unwrap_or(u64::MAX),
             seed: load.seed,
@@ -138,6 +141,7 @@ mod tests {
     use std::time::Duration;
 
     use clap::Parser;
+    use paxosctl_chaos::plan::{Arrivals, Mix};
 
     use super::*;
     use crate::cli::{Cli, NodeTyped, Typed};
@@ -198,6 +202,9 @@ mod tests {
         let load = Load {
             clients: 8,
             rate: Some(200.0),
+            arrivals: Arrivals::Poisson,
+            burst: None,
+            mix: Mix::default(),
             bytes: (32, 256),
             lasts: Duration::from_secs(40),
             seed: 9,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use addressee::{addressee, answer_addressee};
-pub use generator::{Generator, Load};
+pub use generator::{Arrivals, Burst, Deed, Generator, Load, Mix};
 pub use session::Session;
 
 use crate::ids::{ClientId, ServerId, Slot};

@@ -90,7 +90,11 @@ fn evidence(record: &Record) -> Option<Event> {
         Record::Promised { ballot } => Some(Event::Promised { ballot }),
         Record::Accepted { ballot, slot, .. } => Some(Event::Accepted { ballot, slot }),
         Record::Formed => Some(Event::Formed),
-        Record::Learned { .. } | Record::Chosen { .. } | Record::Member(_) | Record::Opened => None,
+        Record::Learned { .. }
+        | Record::Chosen { .. }
+        | Record::Member(_)
+        | Record::Opened
+        | Record::Lost => None,
     }
 }
 

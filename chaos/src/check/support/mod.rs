@@ -94,8 +94,10 @@ impl Story {
                 },
                 traffic: Vec::new(),
                 faults: Vec::new(),
+                random: Vec::new(),
                 settle: Duration::from_secs(10),
                 expect: Expect::default(),
+                time_scale: 1.0,
             },
             now_us: 0,
             ballot,
@@ -224,6 +226,7 @@ impl Story {
                 text: text.to_string(),
                 seen_by: Vec::new(),
                 within: None,
+                learned: Vec::new(),
             },
         });
         (id, seq)
@@ -240,6 +243,7 @@ impl Story {
             times: 1,
             lasts: None,
             verb,
+            drawn_by: None,
         });
         id
     }
@@ -325,6 +329,7 @@ impl Story {
                     accepted: chosen.0,
                     chosen,
                     incarnation: 1,
+                    cut_bytes: 0,
                 },
             ));
         }

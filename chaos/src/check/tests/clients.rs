@@ -220,6 +220,7 @@ fn a_demand_on_something_never_said_is_inconclusive() {
         text: "other".to_string(),
         seen_by: vec!["bob".to_string()],
         within: None,
+        learned: Vec::new(),
     };
     let result = story.finish().judge();
     // The plan does not let ann say what she did say, either.
@@ -328,4 +329,73 @@ fn a_reroute_ends_at_another_server() {
     assert_passes(&result);
     assert_eq!(result.clients[0].journey, ["s1", "s3"]);
     assert_eq!(result.clients[0].reroutes, 1);
+}
+
+/// A page of all three messages of [`chat`], shown to bob; `change` is made to it.
+fn paged(change: impl FnOnce(&mut u64, &mut u64, &mut u32)) -> Story {
+    let mut story = chat().finish();
+    let messages: Vec<_> = story
+        .lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Node {
+                node,
+                what: Event::Delivered {
+                    from, seq, digest, ..
+                },
+                ..
+            } if node == "bob" => Some((*from, *seq, *digest)),
+            _ => None,
+        })
+        .collect();
+    let client = story
+        .lines
+        .iter()
+        .find_map(|line| match line {
+            Line::Node {
+                node,
+                what: Event::Joined { client, .. },
+                ..
+            } if node == "bob" => Some(*client),
+            _ => None,
+        })
+        .expect("bob joined");
+    let (mut first, mut count) = (2, 2);
+    let mut digest = paxosctl_node::event::page_digest(messages[1..].iter().copied());
+    change(&mut first, &mut count, &mut digest);
+    let what = Event::Page {
+        client,
+        first,
+        count,
+        digest,
+    };
+    story.insert(Line::Node {
+        at_us: 900_000,
+        node: "bob".into(),
+        what,
+    });
+    story
+}
+
+#[test]
+fn a_page_is_a_stretch_of_the_log() {
+    let result = paged(|_, _, _| {}).judge();
+    assert_passes(&result);
+    let pages = result.checks.iter().find(|check| check.property == "pages");
+    assert_eq!(pages.expect("judged").evidence, "1 page of 2 messages");
+
+    let result = paged(|_, _, digest| *digest ^= 1).judge();
+    assert_violated(&result, &["pages"]);
+    assert_eq!(
+        message(&result, "pages"),
+        "bob was shown a page of 2 messages from index 2 on, and the log holds something else there"
+    );
+
+    let result = paged(|first, _, _| *first = 3).judge();
+    assert_violated(&result, &["pages"]);
+    assert!(message(&result, "pages").ends_with("but the log has 3 messages"));
+
+    // An empty page behind the end says nothing.
+    let result = paged(|first, count, _| (*first, *count) = (9, 0)).judge();
+    assert_passes(&result);
 }

@@ -268,3 +268,39 @@ fn a_process_that_ends_by_itself_is_a_violation_with_its_last_lines() {
     assert_eq!(result.reasons, ["nodes-alive: s2 died: exit 101"]);
     assert_eq!(result.replicas[1].state, "down");
 }
+
+/// A story with faults that `storm` drew, each bitten or in vain.
+fn storm(bitten: &[bool]) -> Story {
+    let mut story = Story::new(3);
+    story.say("ann", "before");
+    for &bites in bitten {
+        let fault = if bites {
+            let fault = story.kill(&["s3"]);
+            story.say_to("ann", "during", &[0, 1]);
+            let missed = story.logs[0].last().expect("said").clone();
+            story.start(&fault, &["s3"]);
+            story.logs[2].push(missed);
+            fault
+        } else {
+            story.plan_fault(Verb::Kill(Nodes::Leader))
+        };
+        let last = story.plan.faults.last_mut().expect("planned");
+        assert_eq!(last.id, fault);
+        last.drawn_by = Some("storm".to_string());
+    }
+    story.say("ann", "after");
+    story.finish()
+}
+
+#[test]
+fn half_of_what_is_drawn_may_be_in_vain() {
+    assert_passes(&storm(&[true, false]).judge());
+    let result = storm(&[true, false, false]).judge();
+    assert_inconclusive(&result, &["faults-bit"]);
+    assert_eq!(
+        result.reasons,
+        [
+            "faults-bit: 2 of 3 faults drawn by storm were in vain, the first: f2: it was never fired"
+        ]
+    );
+}

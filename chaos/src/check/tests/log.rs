@@ -40,7 +40,10 @@ fn a_sound_run_passes() {
     let agreement = &result.checks[0];
     assert_eq!(agreement.property, "agreement");
     assert_eq!(agreement.evidence, "3 slots × 3 replicas");
-    assert_eq!(with(&result, Outcome::NotJudged), ["reads", "faults-bit"]);
+    assert_eq!(
+        with(&result, Outcome::NotJudged),
+        ["pages", "reads", "faults-bit"]
+    );
 }
 
 #[test]

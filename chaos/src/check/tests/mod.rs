@@ -2,8 +2,10 @@
 
 mod clients;
 mod disturbed;
+mod learned;
 mod limits;
 mod log;
+mod machine;
 mod order;
 mod protocol;
 mod speed;

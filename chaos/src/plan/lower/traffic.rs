@@ -5,18 +5,36 @@ use std::time::Duration;
 
 use super::{Lowering, Script};
 use crate::plan::error::Place;
-use crate::plan::raw::{RawLoad, RawTraffic, Typed};
+use crate::plan::raw::{RawTraffic, Typed};
 use crate::plan::script::ScriptLine;
-use crate::plan::words::{self, LONGEST_TEXT, show_duration};
-use crate::plan::{Load, Say, Traffic};
+use crate::plan::words::{LONGEST_TEXT, show_duration};
+use crate::plan::{Say, Traffic};
+
+/// More repetitions than that are a slip.
+const MOST_TIMES: u64 = 10_000;
 
 /// A piece of traffic whose client is still to be checked.
+#[derive(Clone)]
 struct Item {
     traffic: Traffic,
     /// Of the client's name.
     client: Place,
     /// The clients of `seen_by: all` are known when it is known who is in the chat.
     seen_by_all: Option<Place>,
+}
+
+impl Item {
+    fn later(&self, by: Duration) -> Item {
+        let mut later = self.clone();
+        later.traffic.at += by;
+        later
+    }
+}
+
+/// How often an item is done.
+struct Times {
+    count: u32,
+    every: Duration,
 }
 
 /// Whether a client is in the chat.
@@ -56,7 +74,10 @@ impl Lowering {
             if item.load.is_some() {
                 loads += 1;
             }
-            found.extend(self.item(*place, item, loads));
+            if let Some(once) = self.item(*place, item, loads) {
+                let times = self.times(item);
+                found.extend((0..times.count).map(|number| once.later(times.every * number)));
+            }
         }
         for (script, lines) in scripts {
             found.extend(
@@ -98,6 +119,7 @@ impl Lowering {
             let (seen_by, all) = self.seen_by(raw.seen_by);
             seen_by_all = all;
             let within = raw.within.and_then(|within| self.positive_duration(within));
+            let learned = self.learned(raw.learned);
             let Some(speaker) = raw.speaker else {
                 self.errors.add_help(
                     say.key.place,
@@ -112,6 +134,7 @@ impl Lowering {
                 text: text?,
                 seen_by,
                 within,
+                learned,
             }
         } else if let Some(join) = raw.join {
             let name = self.text(join)?;
@@ -148,6 +171,42 @@ impl Lowering {
         })
     }
 
+    /// `every` and `times`, which go together here: traffic has no end of its own to fill.
+    fn times(&mut self, raw: &RawTraffic) -> Times {
+        let once = Times {
+            count: 1,
+            every: Duration::ZERO,
+        };
+        let (every, times) = match (raw.every, raw.times) {
+            (None, None) => return once,
+            (Some(every), Some(times)) => (every, times),
+            (Some(alone), None) | (None, Some(alone)) => {
+                self.errors.add_help(
+                    alone.key.place,
+                    "`every` and `times` go together",
+                    "write every: 2s, times: 5",
+                );
+                return once;
+            }
+        };
+        if let Some(load) = raw.load.or(raw.script) {
+            self.errors.add_help(
+                every.key.place,
+                format!("`every` does not go with `{}`", name_of(&load)),
+                "a load repeats by its rate, or in a burst: load: {burst: {of: 50, every: 2s}}",
+            );
+            return once;
+        }
+        let every = self.positive_duration(every);
+        match (every, self.whole_number(times, 1, MOST_TIMES)) {
+            (Some(every), Some(count)) => Times {
+                count: count as u32,
+                every,
+            },
+            _ => once,
+        }
+    }
+
     /// `at`, which every item of traffic and every fault needs.
     pub(super) fn at(&mut self, at: Option<Typed>, place: Place) -> Option<Duration> {
         let Some(at) = at else {
@@ -170,6 +229,7 @@ impl Lowering {
                 "`join`, `leave` and `read` name their client: join: ann",
             ),
             (raw.seen_by, "say", "only what is said can be seen"),
+            (raw.learned, "say", "only what is said is learned"),
             (
                 raw.within,
                 "say",
@@ -233,45 +293,6 @@ impl Lowering {
         clients
     }
 
-    fn load(&mut self, typed: Typed, lasts: Option<Typed>) -> Option<Load> {
-        let raw = RawLoad::read(typed.value, &mut self.errors)?;
-        let clients = match raw.clients {
-            Some(clients) => self.whole_number(clients, 1, 10_000),
-            None => {
-                self.errors.add_help(
-                    typed.key.place,
-                    "`clients` is missing in `load`",
-                    "say how many sessions: load: {clients: 8}",
-                );
-                None
-            }
-        };
-        let rate = raw.rate.map(|rate| self.word(rate, words::rate));
-        let bytes = raw
-            .bytes
-            .map_or(Some((64, 64)), |bytes| self.word(bytes, words::byte_range));
-        let Some(lasts) = lasts else {
-            self.errors.add_help(
-                typed.key.place,
-                "a load without an end",
-                "say how long it lasts: {at: 1s, for: 10s, load: {…}}",
-            );
-            return None;
-        };
-        let lasts = self.positive_duration(lasts)?;
-        let rate = match rate {
-            Some(rate) => Some(rate?),
-            None => None,
-        };
-        Some(Load {
-            clients: clients? as u32,
-            rate,
-            bytes: bytes?,
-            lasts,
-            seed: 0,
-        })
-    }
-
     fn script_line(&mut self, script: &Script, line: &ScriptLine) -> Option<Item> {
         if line.text.len() > LONGEST_TEXT as usize {
             self.errors.add_help(
@@ -286,6 +307,7 @@ impl Lowering {
             text: line.text.to_owned(),
             seen_by: Vec::new(),
             within: None,
+            learned: Vec::new(),
         };
         Some(Item {
             traffic: Traffic {

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::connections::{Closed, Connections, Peer};
 use super::{Ask, Input, News};
-use crate::client::{Effect, Generator, Happened, Session, addressee, answer_addressee};
+use crate::client::{
+    Config, Deed, Effect, Generator, Happened, Session, Timing, addressee, answer_addressee,
+};
 use crate::ids::ClientId;
 use crate::wire::{BalancerAnswer, BalancerMessage};
 
@@ -34,6 +36,10 @@ pub struct Host {
     connections: Connections,
     generator: Option<Generator>,
     leaving_since: Option<Duration>,
+    /// Messages said over all sessions.
+    said: u64,
+    /// The sessions that leave when all that they asked is answered.
+    parting: BTreeSet<usize>,
     /// Reasons for refusals that were told.
     refused_for: BTreeSet<String>,
     news: Box<dyn FnMut(News) + Send>,
@@ -58,6 +64,8 @@ impl Host {
             connections,
             generator: None,
             leaving_since: None,
+            said: 0,
+            parting: BTreeSet::new(),
             refused_for: BTreeSet::new(),
             news,
         }
@@ -89,6 +97,7 @@ impl Host {
                 () = tokio::time::sleep_until(wake) => {}
             }
             self.tick();
+            self.replace_parted();
             self.generate_due();
             if self.may_leave() {
                 return self.leave().await;
@@ -158,16 +167,8 @@ impl Host {
         let now = self.now();
         match ask {
             Ask::Say(text) => self.say(0, text),
-            Ask::Read => {
-                let id = self.sessions[0].read(now);
-                let client = self.ids[0];
-                (self.news)(News::ReadAsked { client, id });
-                self.carry_out(0);
-            }
-            Ask::History { from, limit } => {
-                self.sessions[0].history(now, from, limit);
-                self.carry_out(0);
-            }
+            Ask::Read => self.read(0),
+            Ask::History { from, limit } => self.history(0, from, limit),
             Ask::Who => self.connections.send_to_balancer(BalancerMessage::Who),
             Ask::Leave => {
                 self.leaving_since.get_or_insert(now);
@@ -177,6 +178,7 @@ impl Host {
     }
 
     fn say(&mut self, session: usize, text: String) {
+        self.said += 1;
         let now = self.now();
         let at_ms = wall_clock_ms();
         let seq = self.sessions[session].say(now, at_ms, text.clone());
@@ -188,6 +190,66 @@ impl Host {
             text,
         });
         self.carry_out(session);
+    }
+
+    fn read(&mut self, session: usize) {
+        let now = self.now();
+        let id = self.sessions[session].read(now);
+        let client = self.ids[session];
+        (self.news)(News::ReadAsked { client, id });
+        self.carry_out(session);
+    }
+
+    fn history(&mut self, session: usize, from: u64, limit: u32) {
+        let now = self.now();
+        self.sessions[session].history(now, from, limit);
+        self.carry_out(session);
+    }
+
+    /// Does what the generator wants of a session. One that is leaving does nothing more.
+    fn carry(&mut self, session: usize, deed: Deed) {
+        if self.parting.contains(&session) {
+            return;
+        }
+        match deed {
+            Deed::Say(text) => self.say(session, text),
+            Deed::Read => self.read(session),
+            Deed::History { from, limit } => self.history(session, from, limit),
+            // The first listens for all.
+            Deed::Leave if session == 0 => self.answered(session),
+            Deed::Leave => {
+                self.parting.insert(session);
+                self.replace_parted();
+            }
+        }
+    }
+
+    /// Lets those leave that wait for no answer any more, and a new session join for each.
+    fn replace_parted(&mut self) {
+        let settled: Vec<usize> = self
+            .parting
+            .iter()
+            .copied()
+            .filter(|&session| self.sessions[session].is_settled())
+            .collect();
+        for session in settled {
+            self.parting.remove(&session);
+            self.sessions[session].leave();
+            self.carry_out(session);
+            self.by_id.remove(&self.ids[session]);
+            let (client, new) = new_session(&self.name, None, false, self.now());
+            self.ids[session] = client;
+            self.by_id.insert(client, session);
+            self.sessions[session] = new;
+            self.carry_out(session);
+            self.answered(session);
+        }
+    }
+
+    fn answered(&mut self, session: usize) {
+        if let Some(generator) = &mut self.generator {
+            generator.answered(session as u32);
+        }
     }
 
     fn tick(&mut self) {
@@ -210,12 +272,13 @@ impl Host {
             return;
         };
         let due = generator.due(now);
-        let over = generator.is_over(now).then(|| generator.counts());
-        for (session, text) in due {
-            self.say(session as usize, text);
+        let over = generator.is_over(now).then(|| generator.acknowledged());
+        for (session, deed) in due {
+            self.carry(session as usize, deed);
         }
-        if let Some((said, acked)) = over {
+        if let Some(acked) = over {
             self.generator = None;
+            let said = self.said;
             (self.news)(News::LoadDone { said, acked });
         }
     }
@@ -249,9 +312,14 @@ impl Host {
                     }
                 }
                 Effect::Happened(what) => {
-                    if let (Happened::Acked { .. }, Some(generator)) = (&what, &mut self.generator)
-                    {
-                        generator.acked(session as u32);
+                    match (&what, &mut self.generator) {
+                        (Happened::Acked { .. }, Some(generator)) => {
+                            generator.acked(session as u32);
+                        }
+                        (Happened::ReadDone { .. } | Happened::Page { .. }, _) => {
+                            self.answered(session);
+                        }
+                        _ => {}
                     }
                     (self.news)(News::Happened { client, what });
                 }
@@ -286,6 +354,24 @@ impl Host {
         tokio::time::sleep(FAREWELL).await;
         (self.news)(News::Ended);
     }
+}
+
+/// A session of its own, under a new id unless one is given.
+pub fn new_session(
+    name: &str,
+    client: Option<ClientId>,
+    listens: bool,
+    now: Duration,
+) -> (ClientId, Session) {
+    let client = client.unwrap_or_else(|| ClientId(rand::random()));
+    let config = Config {
+        client,
+        name: name.to_owned(),
+        seen: listens.then_some(0),
+        seed: client.0,
+        timing: Timing::default(),
+    };
+    (client, Session::new(config, now))
 }
 
 /// Milliseconds since the Unix epoch, for people.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::gate::Gate;
 use super::reporter::Reporter;
 use super::{ClientConfig, NodeError, process};
-use crate::client::{Config, Generator, Happened, Load, Session, Timing};
+use crate::client::{Generator, Happened, Load};
 use crate::ids::{ClientId, ServerId};
 use crate::value::Command;
 use crate::wire::{BalancerAnswer, ClientInfo, ServerMessage};
@@ -113,17 +113,10 @@ pub(super) async fn drive(
     let count = load.as_ref().map_or(1, |load| load.sessions.max(1));
     let sessions = (0..count)
         .map(|number| {
-            let first = config.client.filter(|_| number == 0);
-            let client = first.unwrap_or_else(|| ClientId(rand::random()));
-            let session = Config {
-                client,
-                name: config.name.clone(),
-                // One listener hears for all.
-                seen: (number == 0).then_some(0),
-                seed: client.0,
-                timing: Timing::default(),
-            };
-            (client, Session::new(session, Duration::ZERO))
+            // One listener hears for all.
+            let first = number == 0;
+            let client = config.client.filter(|_| first);
+            host::new_session(&config.name, client, first, Duration::ZERO)
         })
         .collect();
     let mut host = Host::new(config.name.clone(), sessions, connections, news);
@@ -151,7 +144,7 @@ impl Client {
         check_name(&config.name)?;
         let (asks, asked) = mpsc::unbounded_channel();
         let runtime = process::runtime()?;
-        let gate = super::links::open_gate(&config.name, &config.dir, Reporter);
+        let gate = super::links::open_gate(&config.name, &config.dir, Vec::new(), Reporter);
         let thread = std::thread::Builder::new()
             .name("client".into())
             .spawn(move || {

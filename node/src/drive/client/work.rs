@@ -10,7 +10,7 @@ use super::{Ask, News, check_name, drive};
 use crate::client::{Happened, Load};
 use crate::drive::reporter::Reporter;
 use crate::drive::{ClientCommand, ClientConfig, ClientWork, NodeError, links, process};
-use crate::event::Event;
+use crate::event::{self, Event};
 use crate::ids::ClientId;
 use crate::value::Command;
 
@@ -18,13 +18,16 @@ use crate::value::Command;
 pub fn run_client(config: ClientConfig) -> Result<(), NodeError> {
     check_name(&config.name)?;
     let reporter = Reporter;
-    let gate = process::begin(&config.name, &config.dir, reporter);
+    let gate = process::begin(&config.name, &config.dir, Vec::new(), reporter);
     let runtime = process::runtime()?;
     let load = match &config.work {
         ClientWork::Scripted => None,
         ClientWork::Load(load) => Some(Load {
             sessions: load.sessions,
             rate: load.rate,
+            arrivals: load.arrivals,
+            burst: load.burst,
+            mix: load.mix,
             bytes: load.bytes,
             lasts: Duration::from_millis(load.lasts_ms),
             seed: load.seed,
@@ -184,7 +187,20 @@ impl Teller {
                 ));
                 return;
             }
-            Happened::Page { .. } => return,
+            Happened::Page {
+                first, messages, ..
+            } => Event::Page {
+                client,
+                first,
+                count: messages.len() as u64,
+                digest: event::page_digest(messages.iter().map(|command| {
+                    (
+                        command.client,
+                        command.seq,
+                        crc32c::crc32c(command.text.as_bytes()),
+                    )
+                })),
+            },
         };
         self.reporter.event(event);
     }

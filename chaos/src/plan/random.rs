@@ -1,0 +1,81 @@
+//! The kinds of faults that can be drawn.
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of fault that can be drawn; in a plan it goes by the name of its verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RandomKind {
+    Kill,
+    Stop,
+    Restart,
+    Pause,
+    /// Groups, a shape, or a one-way cut.
+    Partition,
+    /// One server from everybody.
+    Isolate,
+    Delay,
+    Drop,
+    Duplicate,
+    Reorder,
+    SlowDisk,
+    FailFsync,
+    DiskFull,
+    TornWrite,
+    Clock,
+    FlipByte,
+    Wipe,
+}
+
+impl RandomKind {
+    /// Every kind, in the order in which a plan's errors list them.
+    pub const ALL: [RandomKind; 17] = [
+        RandomKind::Kill,
+        RandomKind::Stop,
+        RandomKind::Restart,
+        RandomKind::Pause,
+        RandomKind::Partition,
+        RandomKind::Isolate,
+        RandomKind::Delay,
+        RandomKind::Drop,
+        RandomKind::Duplicate,
+        RandomKind::Reorder,
+        RandomKind::SlowDisk,
+        RandomKind::FailFsync,
+        RandomKind::DiskFull,
+        RandomKind::TornWrite,
+        RandomKind::Clock,
+        RandomKind::FlipByte,
+        RandomKind::Wipe,
+    ];
+
+    /// As a plan writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RandomKind::Kill => "kill",
+            RandomKind::Stop => "stop",
+            RandomKind::Restart => "restart",
+            RandomKind::Pause => "pause",
+            RandomKind::Partition => "partition",
+            RandomKind::Isolate => "isolate",
+            RandomKind::Delay => "delay",
+            RandomKind::Drop => "drop",
+            RandomKind::Duplicate => "duplicate",
+            RandomKind::Reorder => "reorder",
+            RandomKind::SlowDisk => "slow_disk",
+            RandomKind::FailFsync => "fail_fsync",
+            RandomKind::DiskFull => "disk_full",
+            RandomKind::TornWrite => "torn_write",
+            RandomKind::Clock => "clock",
+            RandomKind::FlipByte => "flip_byte",
+            RandomKind::Wipe => "wipe",
+        }
+    }
+
+    /// Whether a server never votes again after it: it forgot what it had promised. Such kinds are
+    /// drawn only when they are picked by name, and never for more servers than the cluster can
+    /// lose for good.
+    pub fn is_for_good(self) -> bool {
+        matches!(self, RandomKind::FlipByte | RandomKind::Wipe)
+    }
+}

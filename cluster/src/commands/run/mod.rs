@@ -1,0 +1,232 @@
+//! `run`: starts clusters, breaks them, judges them, reports.
+
+mod one;
+mod series;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use paxosctl_chaos::plan::{self, Plan};
+use paxosctl_chaos::report::{RunResult, Verdict};
+use paxosctl_chaos::schedule;
+
+use super::judge;
+use super::reporting::Reports;
+use super::timeline;
+use super::up::refuse_if_up;
+use crate::cli::{ProgressKind, RunArgs};
+use crate::exit::{Failure, Outcome};
+use crate::interrupt::Interrupt;
+use crate::output::{note, print};
+use crate::progress::Board;
+use crate::randomness::random_u64;
+use crate::state::{Clusters, RunPlace, home};
+
+/// One or more runs.
+#[derive(Debug)]
+pub struct RunRequest {
+    pub runs: Vec<PlannedRun>,
+    pub place: RunPlace,
+    /// How many runs go on at the same time.
+    pub jobs: usize,
+    /// Start no further run after the first that is not a pass.
+    pub fail_fast: bool,
+    pub keep: Keep,
+    /// Only show the timelines.
+    pub dry_run: bool,
+    pub reports: Reports,
+    pub progress: ProgressKind,
+    pub clusters: Clusters,
+}
+
+/// Whether a cluster is left running after its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Never,
+    Always,
+    /// That of the first run that is not a pass.
+    OnFail,
+}
+
+#[derive(Debug)]
+pub struct PlannedRun {
+    pub plan: Arc<Plan>,
+    pub seed: u64,
+}
+
+impl RunRequest {
+    /// Reads all plans before anything is started, and tells all mistakes of all of them at once.
+    pub(super) fn new(typed: RunArgs, clusters: Clusters) -> Result<RunRequest, Failure> {
+        let mut runs = Vec::new();
+        let mut problems = Vec::new();
+        for path in &typed.plans {
+            match plan::load(path) {
+                Ok(written) => {
+                    let plan = written.scaled(typed.time_scale);
+                    let first = match typed.seed.or(plan.seed) {
+                        Some(seed) => seed,
+                        // Short enough to be typed again.
+                        None => random_u64()? % 1_000_000,
+                    };
+                    runs.extend((0..u64::from(typed.runs)).map(|index| {
+                        let seed = first.wrapping_add(index);
+                        let plan = Arc::new(schedule::drawn(&plan, seed));
+                        PlannedRun { plan, seed }
+                    }));
+                }
+                Err(errors) => problems.push(errors.to_string()),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Failure::Usage(problems.join("\n")));
+        }
+        let several = runs.len() > 1;
+        if several && typed.keep {
+            return Err(Failure::Usage(
+                "--keep leaves one cluster running, and these are several runs; --keep-on-fail \
+                 leaves that of the first which is not a pass"
+                    .into(),
+            ));
+        }
+        let jobs = (typed.jobs as usize).min(runs.len());
+        if jobs > 1 {
+            refuse_shared_ports(&runs)?;
+        }
+        let place = match typed.out {
+            None => RunPlace::Home(home()),
+            Some(dir) if several => RunPlace::Below(dir),
+            Some(dir) => RunPlace::Out(dir),
+        };
+        Ok(RunRequest {
+            runs,
+            place,
+            jobs,
+            fail_fast: typed.fail_fast,
+            keep: match (typed.keep, typed.keep_on_fail) {
+                (true, _) => Keep::Always,
+                (false, true) => Keep::OnFail,
+                (false, false) => Keep::Never,
+            },
+            dry_run: typed.dry_run,
+            reports: Reports::new(typed.reports, several)?,
+            progress: typed.progress,
+            clusters,
+        })
+    }
+}
+
+/// # Errors
+/// Two runs that may go on at the same time name the same port.
+fn refuse_shared_ports(runs: &[PlannedRun]) -> Result<(), Failure> {
+    let mut named: BTreeMap<u16, &PlannedRun> = BTreeMap::new();
+    for run in runs {
+        let cluster = &run.plan.cluster;
+        let servers = cluster
+            .server_port
+            .into_iter()
+            .flat_map(|first| (0..cluster.servers).map(move |place| first.saturating_add(place)));
+        for port in cluster.balancer_port.into_iter().chain(servers) {
+            if let Some(other) = named.insert(port, run) {
+                return Err(Failure::Usage(format!(
+                    "{} and {} both name port {port}, so they cannot run at the same time; leave \
+                     out --jobs, or leave `ports` out of the plan",
+                    other.name(),
+                    run.name()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl PlannedRun {
+    /// `churn-s42`.
+    fn name(&self) -> String {
+        format!("{}-s{}", self.plan.name, self.seed)
+    }
+}
+
+/// Carries the runs out, `jobs` at a time. Each is reported whole, in the order of the command line;
+/// several end with a summary.
+pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
+    if request.dry_run {
+        for planned in &request.runs {
+            print(&timeline::shown(&planned.plan, planned.seed))?;
+        }
+        return Ok(Outcome::Success);
+    }
+    if request.keep != Keep::Never {
+        for planned in &request.runs {
+            refuse_if_up(&request.clusters, &planned.plan.name)?;
+        }
+    }
+    let interrupt = Interrupt::install()?;
+    let names: Vec<String> = request.runs.iter().map(PlannedRun::name).collect();
+    let board = Board::new(
+        request.progress,
+        if request.jobs > 1 { &names } else { &[] },
+    );
+    let may_keep = AtomicBool::new(request.keep == Keep::OnFail);
+    let mut results: Vec<RunResult> = Vec::new();
+    let done = series::in_order(
+        request.runs.len(),
+        request.jobs,
+        |index| {
+            let mut shown = board.run(index);
+            let run = one::Run {
+                planned: &request.runs[index],
+                place: &request.place,
+                clusters: &request.clusters,
+                keep: request.keep,
+                may_keep: &may_keep,
+                interrupt: &interrupt,
+            };
+            let done = run.carry_out(&mut shown);
+            shown.finish();
+            (index, done)
+        },
+        |(_, done)| {
+            let failed = match done {
+                Ok(judged) => request.fail_fast && judged.result.verdict != Verdict::Pass,
+                Err(_) => true,
+            };
+            !failed && !interrupt.is_set()
+        },
+        |(index, done)| {
+            let judged = done?;
+            let plan = &request.runs[index].plan;
+            let reported = board.aside(|| request.reports.show_judged(&judged, plan));
+            results.push(judged.result);
+            reported
+        },
+    );
+    let finished = request.reports.finish();
+    let not_run = request.runs.len() - results.len();
+    if request.runs.len() > 1 {
+        let lines = summary::table(&results) + &summary::rates(&results);
+        request.reports.show_summary(&lines);
+        if not_run > 0 {
+            note(&format!("{not_run} of {} runs were not made", names.len()));
+        }
+    }
+    done?;
+    finished?;
+    match results.as_slice() {
+        [only] if names.len() == 1 => only_ending(only, &interrupt),
+        all => summary::ending(all, not_run, interrupt.signal()),
+    }
+}
+
+fn only_ending(result: &RunResult, interrupt: &Interrupt) -> Result<Outcome, Failure> {
+    match (result.verdict, interrupt.signal()) {
+        (Verdict::Interrupted, Some(signal)) => Err(Failure::Interrupted { signal }),
+        _ => judge::outcome(result),
+    }
+}
+
+/// Whether this run is the one to keep: the first that asks.
+fn claim(may_keep: &AtomicBool) -> bool {
+    may_keep.swap(false, Ordering::SeqCst)
+}

@@ -1,0 +1,203 @@
+//! One run, from start to teardown.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::AtomicBool;
+
+use paxosctl_chaos::history::{Line, Writer};
+use paxosctl_chaos::report::{RunResult, Verdict, json};
+use paxosctl_chaos::run::{self as run_loop, RunOutcome};
+
+use super::super::judge::{self, Judged, Saved};
+use super::super::reporting::page;
+use super::super::timeline;
+use super::super::up::{describe_running, refuse_if_up};
+use super::{Keep, PlannedRun, claim};
+use crate::exit::Failure;
+use crate::interrupt::Interrupt;
+use crate::progress::Shown;
+use crate::randomness::random_u64;
+use crate::real::{ClusterSpec, RealTarget};
+use crate::runtime::Runtime;
+use crate::state::{Beginning, Clusters, RunDir, RunPlace};
+
+/// A run, and what it needs.
+pub(super) struct Run<'a> {
+    pub planned: &'a PlannedRun,
+    pub place: &'a RunPlace,
+    pub clusters: &'a Clusters,
+    pub keep: Keep,
+    /// Whether the cluster of a failing run may still be kept.
+    pub may_keep: &'a AtomicBool,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Run<'_> {
+    /// Starts the cluster, runs the plan, judges it, and saves the result. The calling thread must live until the
+    /// cluster is down or kept: nodes die with the thread that started them.
+    ///
+    /// # Errors
+    /// The run could not be saved.
+    pub fn carry_out(&self, shown: &mut Shown) -> Result<Judged, Failure> {
+        let (plan, seed) = (self.planned.plan.as_ref(), self.planned.seed);
+        let dir = RunDir::create(self.place, &plan.name, seed)?;
+        dir.save(&dir.plan(), &plan.source)?;
+        let resolved = serde_json::to_string_pretty(plan).expect("a plan is JSON");
+        dir.save(&dir.resolved_plan(), &resolved)?;
+        dir.save(&dir.schedule(), &timeline::shown(plan, seed))?;
+        let mut judged = self.judged(&dir, shown)?;
+        judged.result.run_dir = Some(dir.path().display().to_string());
+        dir.save(&dir.result(), &json(&judged.result))?;
+        dir.save(&dir.page(), &page(&judged))?;
+        Ok(judged)
+    }
+
+    fn judged(&self, dir: &RunDir, shown: &mut Shown) -> Result<Judged, Failure> {
+        let (plan, seed) = (self.planned.plan.as_ref(), self.planned.seed);
+        let cluster = random_u64()?;
+        let spec = ClusterSpec::of_plan(&plan.cluster, dir.nodes(), cluster, seed);
+        let runtime = Runtime::local().map_err(|error| Failure::Cluster(error.to_string()))?;
+        shown.say(&format!(
+            "plan `{}`, seed {seed}: starting a balancer, {} servers and {} clients",
+            plan.name,
+            spec.servers,
+            spec.clients.len()
+        ));
+        let mut target = match RealTarget::start(spec, runtime, self.interrupt.clone()) {
+            Ok(target) => target,
+            Err(error) => return Ok(self.could_not_run(&error.into())),
+        };
+        let outcome = self.record(dir, &mut target, shown);
+        match outcome {
+            Ok(RunOutcome::Complete) if self.keep != Keep::Never => {
+                self.judge_alive(dir, target, cluster, shown)
+            }
+            outcome => {
+                // Nothing of the cluster is needed for the verdict any more. What cannot be ended
+                // is told, and does not keep the verdict from being given.
+                tear_down(&mut target, shown);
+                match outcome? {
+                    RunOutcome::Complete | RunOutcome::Interrupted => judge::saved_run(dir, plan),
+                    RunOutcome::CouldNotRun(error) => {
+                        Ok(self.could_not_run(&Failure::Cluster(error.to_string())))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Judges while the cluster still runs, and keeps it or ends it by the verdict. The servers'
+    /// disks are judged only when no server writes them any more.
+    fn judge_alive(
+        &self,
+        dir: &RunDir,
+        mut target: RealTarget,
+        cluster: u64,
+        shown: &mut Shown,
+    ) -> Result<Judged, Failure> {
+        let plan = self.planned.plan.as_ref();
+        let saved = Saved::read(dir, plan)?;
+        let mut result = saved.judge();
+        let failed = result.verdict != Verdict::Pass;
+        let wanted = match self.keep {
+            Keep::Always => true,
+            Keep::OnFail => failed && claim(self.may_keep),
+            Keep::Never => false,
+        };
+        if wanted {
+            match self.leave_running(target, cluster) {
+                Ok(()) => {
+                    let name = &plan.name;
+                    shown.say(&format!(
+                        "the cluster of {} is left running: `paxosctl ps {name}` shows it, \
+                         `paxosctl chat --cluster {name}` joins it, `paxosctl down {name}` ends it",
+                        self.planned.name()
+                    ));
+                    return Ok(saved.with_timeline(result));
+                }
+                // It was ended instead, and the verdict counts all the same.
+                Err(failure) => shown.say(&format!("warning: the cluster is not kept: {failure}")),
+            }
+        } else {
+            tear_down(&mut target, shown);
+        }
+        saved.judge_disks(&mut result);
+        if self.keep == Keep::OnFail && !failed && result.verdict != Verdict::Pass {
+            shown.say(
+                "only the servers' disks show what is wrong, and those can be read when the \
+                 servers have ended: this cluster is not kept",
+            );
+        }
+        Ok(saved.with_timeline(result))
+    }
+
+    /// Runs the plan against the cluster, and saves the history before anything is judged.
+    fn record(
+        &self,
+        dir: &RunDir,
+        target: &mut RealTarget,
+        shown: &mut Shown,
+    ) -> Result<RunOutcome, Failure> {
+        let path = dir.history();
+        let failed = |error: io::Error| Failure::file("write", &path, error);
+        let mut writer = Writer::new(File::create_new(&path).map_err(failed)?);
+        let mut broken: Option<io::Error> = None;
+        let outcome = run_loop::run(
+            &self.planned.plan,
+            self.planned.seed,
+            target,
+            &mut |line: &Line| {
+                if broken.is_none() {
+                    broken = writer.write(line).err();
+                }
+            },
+            &mut |progress| shown.show(progress),
+            &|| self.interrupt.is_set(),
+        );
+        let saved = match broken {
+            Some(error) => Err(error),
+            None => writer.finish().and_then(|file| file.sync_all()),
+        };
+        saved.map_err(failed)?;
+        Ok(outcome)
+    }
+
+    /// Lets the cluster live on, where `ps`, `chat` and `down` find it.
+    ///
+    /// # Errors
+    /// The cluster was ended instead.
+    fn leave_running(&self, target: RealTarget, cluster: u64) -> Result<(), Failure> {
+        let plan = &self.planned.plan;
+        let _lock = self.clusters.lock(&plan.name)?;
+        refuse_if_up(self.clusters, &plan.name)?;
+        let running = describe_running(&target, &plan.name, &plan.path, cluster, None);
+        self.clusters.begin_record(&Beginning::now(&running))?;
+        self.clusters.write(&running)?;
+        target.release().map_err(|error| {
+            let _ = self.clusters.remove(&plan.name);
+            Failure::Cluster(error.to_string())
+        })
+    }
+
+    fn could_not_run(&self, failure: &Failure) -> Judged {
+        let plan = &self.planned.plan;
+        let command = run_loop::command(plan, self.planned.seed);
+        let mut result =
+            RunResult::could_not_run(&plan.name, self.planned.seed, &command, failure.to_string());
+        if let Failure::Interrupted { .. } = failure {
+            result.set_verdict(Verdict::Interrupted);
+        }
+        Judged {
+            result,
+            timeline: None,
+        }
+    }
+}
+
+fn tear_down(target: &mut RealTarget, shown: &mut Shown) {
+    if let Err(leftovers) = target.tear_down() {
+        for leftover in leftovers {
+            shown.say(&format!("warning: {leftover}"));
+        }
+    }
+}

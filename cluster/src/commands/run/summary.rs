@@ -1,0 +1,285 @@
+//! Several runs at a glance, and what they come to together.
+
+use paxosctl_chaos::report::{self, RunResult, Verdict};
+
+use crate::exit::{Failure, Outcome};
+use crate::output::wide_columns;
+
+/// How many seeds of failing runs are named with their commands.
+const MOST_COMMANDS: usize = 10;
+/// The 97.5th percentile of the standard normal distribution: an interval of 95%.
+const Z: f64 = 1.959_964;
+
+/// One line a run.
+pub(super) fn table(results: &[RunResult]) -> String {
+    let rows = results.iter().map(|result| {
+        vec![
+            result.plan.clone(),
+            result.seed.to_string(),
+            result.verdict.word().to_owned(),
+            format!("{:.1} s", result.duration_us as f64 / 1e6),
+            format!("{}/{}", result.traffic.acked, result.traffic.sent),
+            why(result),
+            result.run_dir.clone().unwrap_or_default(),
+        ]
+    });
+    let header = [
+        "PLAN",
+        "SEED",
+        "VERDICT",
+        "TIME",
+        "ACKED",
+        "WHY",
+        "RUN DIRECTORY",
+    ];
+    format!("\n{}", wide_columns(&header, rows))
+}
+
+/// The checks that do not hold, or in short why there is no verdict.
+fn why(result: &RunResult) -> String {
+    let named = |outcome| {
+        let checks = result.checks.iter();
+        let checks = checks.filter(|check| check.outcome == outcome);
+        let names: Vec<&str> = checks.map(|check| check.property.as_str()).collect();
+        names.join(", ")
+    };
+    let checks = match result.verdict {
+        Verdict::Pass => return "-".to_owned(),
+        Verdict::Violated => named(report::Outcome::Violated),
+        Verdict::Inconclusive => named(report::Outcome::Inconclusive),
+        Verdict::CouldNotRun | Verdict::Interrupted => String::new(),
+    };
+    if checks.is_empty() {
+        first_reason(result)
+    } else {
+        checks
+    }
+}
+
+fn first_reason(result: &RunResult) -> String {
+    const MOST: usize = 60;
+    let reason = result.reasons.first().map_or("-", String::as_str);
+    let line = reason.lines().next().unwrap_or("-");
+    if line.chars().count() <= MOST {
+        return line.to_owned();
+    }
+    line.chars().take(MOST - 1).chain(['…']).collect()
+}
+
+/// How often each plan that ran more than once failed, and how to repeat that.
+pub(super) fn rates(results: &[RunResult]) -> String {
+    let mut plans: Vec<(&str, Vec<&RunResult>)> = Vec::new();
+    for result in results {
+        // Whoever ended a run learnt nothing from it.
+        if result.verdict == Verdict::Interrupted {
+            continue;
+        }
+        match plans.iter_mut().find(|(plan, _)| *plan == result.plan) {
+            Some((_, runs)) => runs.push(result),
+            None => plans.push((&result.plan, vec![result])),
+        }
+    }
+    plans.retain(|(_, runs)| runs.len() > 1);
+    let mut text = String::new();
+    for (plan, runs) in plans {
+        text += "\n";
+        text += &rate(plan, &runs);
+    }
+    text
+}
+
+fn rate(plan: &str, runs: &[&RunResult]) -> String {
+    let count = |verdict| runs.iter().filter(|run| run.verdict == verdict).count();
+    let parts: Vec<String> = [
+        (Verdict::Pass, "passed"),
+        (Verdict::Violated, "violated"),
+        (Verdict::Inconclusive, "inconclusive"),
+        (Verdict::CouldNotRun, "could not run"),
+    ]
+    .into_iter()
+    .map(|(verdict, word)| (count(verdict), word))
+    .filter(|(count, word)| *count > 0 || *word == "passed")
+    .map(|(count, word)| format!("{count} {word}"))
+    .collect();
+    let failed: Vec<&&RunResult> = runs
+        .iter()
+        .filter(|run| run.verdict != Verdict::Pass)
+        .collect();
+    let (low, high) = wilson(failed.len(), runs.len());
+    let mut text = format!(
+        "{plan}: {} of {} runs; failure rate {} (95% interval {} to {})\n",
+        parts.join(", "),
+        runs.len(),
+        percent(failed.len() as f64 / runs.len() as f64),
+        percent(low),
+        percent(high)
+    );
+    for run in failed.iter().take(MOST_COMMANDS) {
+        text += &format!("  {}  {}\n", run.verdict.word(), run.command);
+    }
+    if failed.len() > MOST_COMMANDS {
+        let seeds = failed[MOST_COMMANDS..].iter();
+        let seeds: Vec<String> = seeds.map(|run| run.seed.to_string()).collect();
+        text += &format!("  and with the seeds {}\n", seeds.join(", "));
+    }
+    text
+}
+
+/// Wilson's score interval: the rates at which `hits` of `all` is no surprise.
+fn wilson(hits: usize, all: usize) -> (f64, f64) {
+    let (hits, all) = (hits as f64, all as f64);
+    let (share, square) = (hits / all, Z * Z);
+    let middle = share + square / (2.0 * all);
+    let spread = Z * (share * (1.0 - share) / all + square / (4.0 * all * all)).sqrt();
+    let whole = 1.0 + square / all;
+    let low = (middle - spread) / whole;
+    let high = (middle + spread) / whole;
+    (low.clamp(0.0, 1.0), high.clamp(0.0, 1.0))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+/// What several runs come to: interrupted before violated, that before a cluster that could not be
+/// run, that before inconclusive. Runs that were not made do not count unless a signal was why.
+pub(super) fn ending(
+    results: &[RunResult],
+    not_run: usize,
+    signal: Option<i32>,
+) -> Result<Outcome, Failure> {
+    let having = |verdict| results.iter().filter(move |run| run.verdict == verdict);
+    let was_interrupted = not_run > 0 || having(Verdict::Interrupted).next().is_some();
+    if let Some(signal) = signal.filter(|_| was_interrupted) {
+        return Err(Failure::Interrupted { signal });
+    }
+    if having(Verdict::Violated).next().is_some() {
+        return Ok(Outcome::Violated);
+    }
+    if let Some(first) = having(Verdict::CouldNotRun).next() {
+        return Err(Failure::Cluster(format!(
+            "{} of {} runs could not be run; the first, {} with seed {}: {}",
+            having(Verdict::CouldNotRun).count(),
+            results.len(),
+            first.plan,
+            first.seed,
+            first.reasons.join("; ")
+        )));
+    }
+    if having(Verdict::Inconclusive).next().is_some() {
+        return Ok(Outcome::Inconclusive);
+    }
+    Ok(Outcome::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(plan: &str, seed: u64, verdict: Verdict) -> RunResult {
+        let command = format!("paxosctl run {plan}.yaml --seed {seed}");
+        let mut result =
+            RunResult::could_not_run(plan, seed, &command, "no port is free\nat all".into());
+        result.set_verdict(verdict);
+        result.duration_us = 2_340_000;
+        result
+    }
+
+    #[test]
+    fn every_run_has_a_line_that_says_why() {
+        let mut passed = result("small", 7, Verdict::Pass);
+        (passed.traffic.sent, passed.traffic.acked) = (6, 6);
+        passed.run_dir = Some("runs/a".into());
+        let text = table(&[passed, result("small", 8, Verdict::CouldNotRun)]);
+        let lines: Vec<Vec<&str>> = text
+            .trim()
+            .lines()
+            .map(|line| {
+                line.split("  ")
+                    .map(str::trim)
+                    .filter(|w| !w.is_empty())
+                    .collect()
+            })
+            .collect();
+        assert_eq!(
+            lines[1],
+            ["small", "7", "PASS", "2.3 s", "6/6", "-", "runs/a"]
+        );
+        assert_eq!(
+            lines[2],
+            [
+                "small",
+                "8",
+                "COULD NOT RUN",
+                "2.3 s",
+                "0/0",
+                "no port is free"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        let close = |(low, high): (f64, f64), wanted: (f64, f64)| {
+            assert!((low - wanted.0).abs() < 5e-5, "{low}");
+            assert!((high - wanted.1).abs() < 5e-5, "{high}");
+        };
+        // From Newcombe's comparison of intervals (1998): 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+        close(wilson(81, 263), (0.2553, 0.3662));
+        close(wilson(15, 148), (0.0624, 0.1605));
+        close(wilson(0, 20), (0.0, 0.1611));
+        close(wilson(1, 29), (0.0061, 0.1718));
+        assert_eq!(wilson(5, 5).1, 1.0);
+    }
+
+    #[test]
+    fn a_rate_names_what_failed_and_how_to_repeat_it() {
+        let mut results: Vec<RunResult> = (0..18)
+            .map(|seed| result("small", seed, Verdict::Pass))
+            .collect();
+        results.push(result("small", 18, Verdict::Violated));
+        results.push(result("small", 19, Verdict::Inconclusive));
+        results.push(result("once", 1, Verdict::Violated));
+        results.push(result("small", 20, Verdict::Interrupted));
+        assert_eq!(
+            rates(&results),
+            "\nsmall: 18 passed, 1 violated, 1 inconclusive of 20 runs; failure rate 10.0% (95% \
+             interval 2.8% to 30.1%)\n  VIOLATED  paxosctl run small.yaml --seed 18\n  \
+             INCONCLUSIVE  paxosctl run small.yaml --seed 19\n"
+        );
+        assert_eq!(rates(&results[20..21]), "");
+    }
+
+    #[test]
+    fn many_failures_are_named_by_their_seeds() {
+        let results: Vec<RunResult> = (0..12)
+            .map(|seed| result("small", seed, Verdict::Violated))
+            .collect();
+        let text = rates(&results);
+        assert_eq!(text.matches("--seed").count(), 10);
+        assert!(text.ends_with("  and with the seeds 10, 11\n"), "{text}");
+    }
+
+    #[test]
+    fn the_worst_run_decides() {
+        use Verdict::{CouldNotRun, Inconclusive, Interrupted, Pass, Violated};
+        let code = |verdicts: &[Verdict], not_run, signal| {
+            let results: Vec<RunResult> = verdicts
+                .iter()
+                .map(|verdict| result("small", 1, *verdict))
+                .collect();
+            match ending(&results, not_run, signal) {
+                Ok(outcome) => outcome.code(),
+                Err(failure) => failure.code(),
+            }
+        };
+        assert_eq!(code(&[Pass, Pass], 0, None), 0);
+        assert_eq!(code(&[Pass, Inconclusive], 3, None), 4);
+        assert_eq!(code(&[Inconclusive, CouldNotRun, Pass], 0, None), 3);
+        assert_eq!(code(&[CouldNotRun, Violated, Inconclusive], 0, None), 1);
+        assert_eq!(code(&[Violated, Interrupted], 0, Some(15)), 143);
+        assert_eq!(code(&[Violated], 1, Some(2)), 130);
+        // The signal came when everything was over.
+        assert_eq!(code(&[Violated], 0, Some(2)), 1);
+    }
+}
