@@ -74,7 +74,7 @@ fn an_unknown_write_takes_effect_later_or_never() {
     let later = |more: &[&str]| verdict(&log(&[&begin, more].concat()), ModelKind::Register);
     let read = |value| {
         [
-            format!("2 :invoke :read nil"),
+            "2 :invoke :read nil".to_string(),
             format!("2 :ok :read {value}"),
         ]
     };
@@ -291,7 +291,7 @@ fn what_makes_no_sense_is_refused_with_its_line() {
     );
     assert_eq!(line, 1, "{reason}");
     assert!(matches!(
-        import(call.repeat(1).as_bytes(), ModelKind::Register, 100),
+        import(call.as_bytes(), ModelKind::Register, 100),
         Err(ImportError::TooLarge { .. })
     ));
     let empty = import("".as_bytes(), ModelKind::Register, MEMORY).expect("empty");
@@ -401,6 +401,9 @@ fn register_history(operations: u32, clients: u32) -> String {
     text
 }
 
+/// What a client does: read, write or cas; its values; and once it happened, how it came out.
+type Doing = (u32, u32, u32, Option<bool>);
+
 /// The history of one register of five values with reads, writes and compare-and-sets, as Jepsen
 /// makes them. `unknown`: which share of a thousand operations times out. `stale`: a read in the
 /// middle returns another value than the one that is there.
@@ -408,8 +411,7 @@ fn cas_history(operations: u32, clients: u32, unknown: u32, stale: bool) -> Stri
     let mut random = ChaCha8Rng::seed_from_u64(13);
     let mut state = 0;
     let mut text = String::from("0 :invoke :write 0\n0 :ok :write 0\n");
-    // Number, what, its values, whether it happened and how it came out.
-    let mut doing: Vec<Option<(u32, u32, u32, Option<bool>)>> = vec![None; clients as usize];
+    let mut doing: Vec<Option<Doing>> = vec![None; clients as usize];
     let mut process: Vec<u32> = (0..clients).collect();
     let (mut begun, mut told) = (0, false);
     while begun < operations || doing.iter().any(Option::is_some) {
@@ -525,10 +527,9 @@ fn adversarial(values: u32) -> String {
     for value in 0..values {
         let _ = writeln!(text, "{value} :invoke :write {value}");
     }
-    for round in 0..2 {
+    for _ in 0..2 {
         for value in 0..values {
             let _ = writeln!(text, "100 :invoke :read nil\n100 :ok :read {value}");
-            let _ = round;
         }
     }
     for value in 0..values {

@@ -99,21 +99,21 @@ fn returns(op: &Op) -> u32 {
 }
 
 fn place_next(ops: &[&Op], placed: &mut Vec<bool>, state: &[u8]) -> bool {
-    let open = |placed: &[bool], op: usize| !placed[op];
     if (0..ops.len()).all(|op| placed[op] || returns(ops[op]) == u32::MAX) {
         return true;
     }
     for op in 0..ops.len() {
-        let first = (0..ops.len())
-            .all(|other| !open(placed, other) || returns(ops[other]) > ops[op].called);
-        if !placed[op] && first {
-            if let Some(next) = after(state, ops[op]) {
-                placed[op] = true;
-                if place_next(ops, placed, &next) {
-                    return true;
-                }
-                placed[op] = false;
+        let first =
+            (0..ops.len()).all(|other| placed[other] || returns(ops[other]) > ops[op].called);
+        if !placed[op]
+            && first
+            && let Some(next) = after(state, ops[op])
+        {
+            placed[op] = true;
+            if place_next(ops, placed, &next) {
+                return true;
             }
+            placed[op] = false;
         }
     }
     false
@@ -268,7 +268,7 @@ fn corrupt(ops: &mut [Op], which: u8, to: u8) {
             _ => *state = vec![to % 3],
         },
         Answer::Length(length) | Answer::Place(length) => {
-            *length = if to % 2 == 0 {
+            *length = if to.is_multiple_of(2) {
                 *length + 1
             } else {
                 length.saturating_sub(1).max(1)
