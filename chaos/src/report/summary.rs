@@ -92,10 +92,8 @@ fn worst_lags(context: &Context) -> Vec<u64> {
             let mut worst = 0;
             // A server is furthest behind just before it learns something, and at the end.
             for event in &server.events {
-                let upto = match event.what {
-                    What::Chosen(upto) => u64::from(upto),
-                    What::Recovered { chosen, .. } => u64::from(chosen),
-                    _ => continue,
+                let Some(upto) = server.chosen_by(event.what).map(u64::from) else {
+                    continue;
                 };
                 while next < front.len() && front[next].0 < event.at_us {
                     front_now = front[next].1;

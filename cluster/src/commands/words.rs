@@ -24,11 +24,12 @@ pub fn describe(event: &Event) -> Option<String> {
             chosen,
             ..
         } => format!(
-            "recovered: {chosen} slots chosen, {accepted} more accepted, promised {promised}"
+            "recovered: {chosen} slots chosen, {} more accepted, promised {promised}",
+            accepted.len()
         ),
         Event::Formed => "formed: every server knows every other".into(),
         Event::NotVoting { reason } => format!("does not vote: {reason}"),
-        Event::Leading { ballot } => format!("leads, ballot {ballot}"),
+        Event::Leading { ballot, .. } => format!("leads, ballot {ballot}"),
         Event::SteppedDown { ballot } => format!("leads no more, ballot {ballot}"),
         Event::Follows {
             leader: Some(ballot),
@@ -54,8 +55,9 @@ pub fn describe(event: &Event) -> Option<String> {
         }
         Event::LoadDone { said, acked } => format!("load done: {said} said, {acked} acknowledged"),
         Event::Promised { .. }
-        | Event::Accepted { .. }
+        | Event::Accepted(_)
         | Event::Chosen { .. }
+        | Event::ChosenOnDisk { .. }
         | Event::Say { .. }
         | Event::Acked { .. }
         | Event::Delivered { .. }
