@@ -3,7 +3,7 @@
 
 use super::context::{Context, value_text};
 use super::findings::Findings;
-use crate::history::{Ending, HOLE, Replica, State, What};
+use crate::history::{Ending, HOLE, Replica, State};
 use crate::report::{CheckResult, HeldValue, Violation, count};
 use crate::target::LogSource;
 

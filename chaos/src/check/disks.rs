@@ -109,11 +109,20 @@ fn forgotten(evidence: &Evidence, place: usize, disk: &DiskLog) -> Option<String
     let name = &evidence.replicas[place].name;
     let mut accepted = 0;
     let mut promised = Ballot::ZERO;
-    for event in &evidence.servers[place].events {
+    let server = &evidence.servers[place];
+    let last_disk = server.recoveries.last().map(|r| r.incarnation);
+    let mut runs_on = server.recoveries.first().map(|r| r.incarnation);
+    for event in &server.events {
         let ballot = match event.what {
-            What::Accepted { ballot, slot } => {
-                accepted = accepted.max(u64::from(slot));
-                ballot
+            What::Recovered(place) => {
+                runs_on = Some(server.recoveries[place as usize].incarnation);
+                continue;
+            }
+            // An earlier disk took what it held with it.
+            _ if runs_on != last_disk => continue,
+            What::Accepted(of) => {
+                accepted = accepted.max(u64::from(of.slot));
+                of.ballot
             }
             What::Promised(ballot) => ballot,
             _ => continue,

@@ -1,11 +1,15 @@
 //! Properties, each judged from the history alone.
 
+mod acceptances;
+mod acceptances_kept;
 mod ack_latency;
 mod ack_majority;
 mod acked_present;
 mod acked_share;
 mod agreement;
 mod ballots;
+mod chosen_index;
+mod chosen_majority;
 mod client_order;
 mod context;
 mod convergence;
@@ -13,12 +17,16 @@ mod disks;
 mod faults_bit;
 mod findings;
 mod gaps;
+mod held;
 mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
 mod nothing_invented;
+mod one_value;
 mod pages;
 mod prefix;
+mod promises;
+mod proposals;
 mod reads;
 mod real_time_order;
 mod rerouted;
@@ -30,6 +38,7 @@ mod tests;
 mod told_no_majority;
 mod traffic;
 mod unavailable;
+mod voters;
 
 pub use disks::{DiskLog, disks};
 
@@ -58,7 +67,14 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         pages::check(&context),
         reads::check(&context),
         ack_majority::check(&context),
+        chosen_majority::check(&context),
         ballots::check(&context),
+        promises::check(&context),
+        proposals::check(&context),
+        one_value::check(&context),
+        acceptances_kept::check(&context),
+        chosen_index::check(&context),
+        voters::check(&context),
         nodes_alive::check(&context),
     ];
     if evidence.ending == Ending::Complete {

@@ -15,8 +15,9 @@ mod write;
 
 pub use build::Builder;
 pub use evidence::{
-    Accepted, Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Leadership, Message, NO_MESSAGE, Node, Page,
-    Read, Recovery, Replica, Reroute, Server, ServerEvent, Session, StrayAck, Told, What,
+    Accepted, Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Leadership, Message,
+    NO_MESSAGE, Node, Page, Read, Recovery, Replica, Reroute, Server, ServerEvent, Session,
+    StrayAck, Told, What,
 };
 pub use firings::Firing;
 pub use lifetimes::{Lifetimes, Span, State};

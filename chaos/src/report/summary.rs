@@ -4,7 +4,7 @@ use super::model::{ClientRow, FaultRow, Latency, ReplicaRow, TrafficSummary};
 use super::text::{count, plain};
 use crate::check::{Context, faults_problem, latencies, link_hits, longest_gap, percentile};
 use crate::fnv::fnv1a;
-use crate::history::{Applied, Firing, Replica, State, What};
+use crate::history::{Applied, Firing, Replica, State};
 use crate::target::{Action, Change};
 
 /// One row a server, in the plan's order.
@@ -67,22 +67,8 @@ fn digest(chat: &[Applied]) -> String {
 /// For each server: the most slots that another server knew as chosen beyond its own.
 fn worst_lags(context: &Context) -> Vec<u64> {
     let servers = &context.evidence.servers;
-    // How far the furthest server was, over time.
-    let mut front: Vec<(u64, u64)> = servers
-        .iter()
-        .flat_map(|server| &server.events)
-        .filter_map(|event| match event.what {
-            What::Chosen(upto) => Some((event.at_us, u64::from(upto))),
-            _ => None,
-        })
-        .collect();
-    front.sort_unstable();
-    let mut furthest = 0;
-    front.retain(|&(_, upto)| {
-        let news = upto > furthest;
-        furthest = furthest.max(upto);
-        news
-    });
+    let front = &context.chosen_front;
+    let furthest = front.last().map_or(0, |&(_, upto)| u64::from(upto));
     servers
         .iter()
         .map(|server| {
@@ -96,7 +82,7 @@ fn worst_lags(context: &Context) -> Vec<u64> {
                     continue;
                 };
                 while next < front.len() && front[next].0 < event.at_us {
-                    front_now = front[next].1;
+                    front_now = u64::from(front[next].1);
                     next += 1;
                 }
                 worst = worst.max(front_now.saturating_sub(own));

@@ -5,7 +5,7 @@ mod expect;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use paxosctl_node::event::Event;
+use paxosctl_node::event::{Acceptance, Event};
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::link::{Rule, Side, What};
 use paxosctl_node::value::{Command, Value};
@@ -116,9 +116,26 @@ impl Story {
                     links: 0,
                 },
             ));
+            story.lines.push(node(
+                0,
+                &name,
+                Event::Recovered {
+                    promised: Ballot::ZERO,
+                    accepted: Vec::new(),
+                    chosen: Slot(0),
+                    incarnation: u64::from(number),
+                    formed: false,
+                },
+            ));
+            story.lines.push(node(0, &name, Event::Formed));
             story.lines.push(node(0, &name, Event::Promised { ballot }));
         }
-        story.lines.push(node(0, "s1", Event::Leading { ballot }));
+        let leading = Event::Leading {
+            ballot,
+            promised_by: (1..=servers).map(ServerId).collect(),
+            after: Slot(0),
+        };
+        story.lines.push(node(0, "s1", leading));
         for (place, name) in story.clients.clone().iter().enumerate() {
             let joined = Event::Joined {
                 client: ClientId(place as u64 + 1),
@@ -149,10 +166,11 @@ impl Story {
         self.index += 1;
         let value = Value::batch(vec![command(id.0, seq, name, text)]);
         for &server in servers {
-            let event = Event::Accepted {
+            let event = Event::Accepted(Acceptance {
                 ballot: self.ballot,
                 slot,
-            };
+                digest: value.digest(),
+            });
             self.lines.push(node(
                 said_us + 1_000 + server as u64,
                 &format!("s{}", server + 1),
@@ -167,6 +185,11 @@ impl Story {
                 at_us,
                 &format!("s{}", server + 1),
                 Event::Chosen { upto: slot },
+            ));
+            self.lines.push(node(
+                at_us + 500,
+                &format!("s{}", server + 1),
+                Event::ChosenOnDisk { upto: slot },
             ));
         }
         let acked = Event::Acked {
@@ -324,9 +347,10 @@ impl Story {
                 name,
                 Event::Recovered {
                     promised: self.ballot,
-                    accepted: chosen.0,
+                    accepted: Vec::new(),
                     chosen,
-                    incarnation: 1,
+                    incarnation: server as u64,
+                    formed: true,
                 },
             ));
         }
