@@ -38,7 +38,7 @@ pub(crate) fn check(context: &Context) -> CheckResult {
                         restarts += 1;
                         if chosen < written {
                             violate(format!(
-                                "{name} had written down that {} are chosen, and came back knowing {chosen}: it forgot",
+                                "{name} had written {} down as chosen, and came back knowing {chosen}: it forgot",
                                 count(u64::from(written), "slot")
                             ));
                         }

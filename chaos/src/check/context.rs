@@ -163,6 +163,8 @@ fn log_digests(evidence: &Evidence) -> Vec<Option<u32>> {
         .replicas
         .iter()
         .filter(|replica| Context::readable(replica))
+        // The first of the longest.
+        .rev()
         .max_by_key(|replica| replica.values.len());
     longest.map_or(Vec::new(), |replica| {
         let values = replica.values.iter();

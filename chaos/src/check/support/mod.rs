@@ -2,6 +2,7 @@
 
 mod expect;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::target::{Action, Change, LogSource};
 pub(crate) use expect::*;
 
 /// A run in the making. Every message takes 10 ms from being said to being shown everywhere.
+#[derive(Clone)]
 pub(crate) struct Story {
     pub lines: Vec<Line>,
     pub plan: Plan,
@@ -211,6 +213,11 @@ impl Story {
             self.lines.push(node(said_us + 10_000, viewer, event));
         }
         Stored { said_us, acked_us }
+    }
+
+    /// The value that holds one message of a client.
+    pub fn value(client: u64, seq: u64, name: &str, text: &str) -> Value {
+        Value::batch(vec![command(client, seq, name, text)])
     }
 
     /// The client says it, and nothing comes of it.
@@ -491,6 +498,45 @@ impl Story {
             writer.write(line).expect("memory");
         }
         writer.finish().expect("memory")
+    }
+
+    /// The same, when every server accepted what s1's log holds: then only what is wrong with the
+    /// logs themselves remains to be found.
+    pub fn judge_as_accepted(&self) -> RunResult {
+        let mut story = self.clone();
+        let log: BTreeMap<Slot, u32> = self
+            .lines
+            .iter()
+            .filter_map(|line| match line {
+                Line::Slot {
+                    server: ServerId(1),
+                    slot,
+                    value,
+                } => Some((*slot, value.digest())),
+                _ => None,
+            })
+            .collect();
+        let mut accepted = BTreeSet::new();
+        story.edit(|_, _, event| {
+            if let Event::Accepted(acceptance) = event {
+                accepted.insert(acceptance.slot);
+                if let Some(&digest) = log.get(&acceptance.slot) {
+                    acceptance.digest = digest;
+                }
+            }
+        });
+        for (&slot, &digest) in log.iter().filter(|(slot, _)| !accepted.contains(slot)) {
+            for server in 1..=self.logs.len() {
+                let acceptance = Acceptance {
+                    ballot: self.ballot,
+                    slot,
+                    digest,
+                };
+                let event = Event::Accepted(acceptance);
+                story.insert(node(self.now_us, &format!("s{server}"), event));
+            }
+        }
+        story.judge()
     }
 
     /// Saved, read back, and judged.

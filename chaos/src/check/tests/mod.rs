@@ -1,10 +1,10 @@
 //! For every check: a history that violates it, and a close call that does not.
 
+mod acceptors;
 mod clients;
 mod disturbed;
 mod limits;
 mod log;
 mod order;
 mod protocol;
-mod speed;
 mod verdict;
