@@ -40,9 +40,45 @@ fn help_is_data_and_mistakes_are_not() {
 
 #[test]
 fn an_unknown_report_kind_is_refused() {
-    let output = Place::new().run(&["run", "x.yaml", "--report", "junit"]);
+    let output = Place::new().run(&["run", "x.yaml", "--report", "pdf"]);
     output.expect_code(2);
-    assert!(output.stderr.contains("possible values: table, json"));
+    let known = "possible values: table, json, junit, markdown, html";
+    assert!(output.stderr.contains(known), "{}", output.stderr);
+}
+
+#[test]
+fn a_time_scale_has_bounds_and_scales_the_timeline() {
+    let place = Place::new();
+    place.file("small.yaml", PLAN);
+    for wrong in ["0", "0.009", "101", "-1", "NaN", "fast"] {
+        let scale = format!("--time-scale={wrong}");
+        let output = place.run(&["run", "small.yaml", &scale]);
+        output.expect_code(2);
+        let told = "write a number from 0.01 to 100; 0.1 is ten times faster";
+        assert!(output.stderr.contains(told), "{}", output.stderr);
+    }
+    let output = place.run(&["run", "small.yaml", "--dry-run", "--time-scale", "0.1"]);
+    output.expect_code(0);
+    for line in ["\n0.1s  ann", "\n0.2s  f1", "\n0.3s  f1", "\n0.4s  ann"] {
+        assert!(output.stdout.contains(line), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn a_wrong_mode_of_a_server_is_refused_with_what_is_right() {
+    let node = "node server --dir d --cluster 1 --id 1 --members s1=127.0.0.1:7001 \
+                --balancer 127.0.0.1:7000 --mode";
+    let mut arguments: Vec<&str> = node.split_whitespace().collect();
+    arguments.push("p:10::x:3");
+    let output = Place::new().run(&arguments);
+    output.expect_code(2);
+    for told in [
+        "unknown letter `x` in a mode",
+        "p, a, c, g, r, s",
+        "d (dead)",
+    ] {
+        assert!(output.stderr.contains(told), "{}", output.stderr);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod fnv;
 pub mod history;
+pub mod linear;
 pub mod plan;
 pub mod report;
 pub mod run;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use paxosctl_node::event::NodeEvent;
 use paxosctl_node::ids::{ServerId, Slot};
 use paxosctl_node::link::Rule;
+use paxosctl_node::machine::MachineRule;
 use paxosctl_node::value::Value;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Load;
+use crate::plan::{Damage, Load};
 
 /// A running cluster. Implemented by real processes and by the simulation.
 ///
@@ -52,6 +53,17 @@ pub enum Action {
     Resume { nodes: Vec<String> },
     /// Replaces the rules in force on every node.
     Links { rules: Vec<Rule> },
+    /// Replaces the rules in force on every server's machine. Only servers of which something
+    /// changes are touched, and say so.
+    Machine { rules: Vec<MachineRule> },
+    /// Changes the disks of servers that are down. `seed` decides where.
+    Damage {
+        nodes: Vec<String>,
+        damage: Damage,
+        seed: u64,
+    },
+    /// Nothing was done: what is wrong with their machines ended these servers, as planned.
+    Fall { nodes: Vec<String> },
 }
 
 /// What was observed to change.
@@ -76,6 +88,21 @@ pub enum Change {
     Links { node: String, generation: u64 },
     /// The node is down or paused and takes the table when it comes back.
     LinksLater { node: String, generation: u64 },
+    /// The server reported that this generation of its machine's table is in force.
+    Machine { node: String, generation: u64 },
+    /// The server is down or paused and takes the table when it comes back.
+    MachineLater { node: String, generation: u64 },
+    /// A byte of the server's log was changed.
+    Flipped {
+        node: String,
+        /// In the log's directory.
+        file: String,
+        offset: u64,
+        from: u8,
+        to: u8,
+    },
+    /// The server's log, of so many bytes, was removed.
+    Wiped { node: String, bytes: u64 },
     /// Nothing was observed to change, and why.
     Nothing { node: String, reason: String },
 }
@@ -125,6 +152,13 @@ pub enum Observation {
         node: String,
         status: String,
         last_lines: Vec<String>,
+    },
+    /// A server was ended by what is wrong with its machine, and had said so: `rule` is the id of
+    /// the rule.
+    Fell {
+        node: String,
+        status: String,
+        rule: String,
     },
     /// The answer to [`Op::ReadLogs`] for one server.
     Log { server: ServerId, log: ReplicaLog },

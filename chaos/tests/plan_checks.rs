@@ -216,6 +216,49 @@ fn fault_items() {
         ["4:53+4 `120%` is out of range"]
     );
     assert_eq!(
+        fault("at: 2s, delay: {link: s1->s2, by: 50m, jitter: 1m, distribution: exponential}"),
+        [""; 0]
+    );
+    assert_eq!(
+        fault("at: 2s, delay: {link: s1->s2, by: 50m, jitter: 2m, distribution: exponential}"),
+        ["4:45+3 a message could be delayed by 4200s"]
+    );
+    assert_eq!(
+        fault("at: 2s, delay: {link: s1->s2, by: 50ms, distribution: pareto}"),
+        ["4:51+12 a distribution without a jitter"]
+    );
+    assert_eq!(
+        fault("at: 2s, delay: {link: s1->s2, by: 5ms, jitter: 1ms, distribution: gamma}"),
+        ["4:77+5 unknown distribution `gamma`"]
+    );
+    assert_eq!(
+        fault("at: 2s, duplicate: {link: s1->s2, copies: 1}"),
+        ["4:53+1 1 is out of range"]
+    );
+    assert_eq!(
+        fault("at: 2s, reorder: {link: s1->s2}"),
+        ["4:19+7 `within` is missing in `reorder`"]
+    );
+    assert_eq!(
+        fault("at: 2s, reorder: {link: s1->s2, within: 61m}"),
+        ["4:51+3 a message could be held back for longer"]
+    );
+    assert_eq!(
+        fault("at: 2s, drop: {link: s1->s2, side: both}"),
+        ["4:46+4 unknown side `both`"]
+    );
+    assert_eq!(
+        fault("at: 2s, drop: {link: s1->s2, on: send}"),
+        ["4:40+2 unknown key `on`"]
+    );
+    assert_eq!(
+        fault("at: 2s, drop: {link: s1->s2, kinds: [clients, accept, read]}"),
+        [
+            "4:48+7 unknown kind of message `clients`",
+            "4:65+4 unknown kind of message `read`",
+        ]
+    );
+    assert_eq!(
         fault("at: 2s, name: f7, kill: s1"),
         ["4:25+2 `f7` cannot name this fault"]
     );
@@ -234,6 +277,75 @@ fn fault_items() {
     assert_eq!(
         told(CLUSTER, load, "[{at: 2s, kill: load1}]", ""),
         ["4:25+5 load1 cannot be killed, stopped or restarted"]
+    );
+}
+
+#[test]
+fn modes_of_servers() {
+    assert_eq!(
+        fault("at: 2s, for: 1s, mode: {s1: \"p:10::a:20\", leader: d}"),
+        [""; 0]
+    );
+    assert_eq!(
+        fault("at: 2s, mode: p:10"),
+        ["4:25+4 `mode` is a map, not `p:10`"]
+    );
+    assert_eq!(fault("at: 2s, mode: {}"), ["4:19+4 `mode` names no server"]);
+    assert_eq!(
+        fault("at: 2s, mode: {s1: \"p:10::x:2\"}"),
+        ["4:37+3 unknown letter `x` in a mode"]
+    );
+    assert_eq!(
+        fault("at: 2s, mode: {s1: p:1, s9: p:1, ann: p:1}"),
+        [
+            "4:35+2 unknown server `s9`",
+            "4:44+3 `ann` does not mean servers only"
+        ]
+    );
+    assert_eq!(
+        fault("at: 2s, mode: {\"s1,s2\": p:1, s2: a:1}"),
+        ["4:40+2 s2 has a mode already"]
+    );
+    assert_eq!(
+        fault("at: 2s, mode: {all: d}"),
+        ["4:26+3 `all` does not mean servers only"]
+    );
+    assert_eq!(
+        fault("at: 2s, every: 2s, times: 2, mode: {s1: d}"),
+        ["4:19+5 it fires again, but never heals"]
+    );
+}
+
+#[test]
+fn when_servers_learn() {
+    let learned = |demand: &str| {
+        let item = format!("[{{at: 9s, as: ann, say: x, learned: {demand}}}]");
+        traffic(&item)
+    };
+    assert_eq!(
+        learned(
+            "[{by: \"s2,s3\", within: 1s}, {by: [s1], after: 1s, within: 2s}, {by: servers, after: 0s}]"
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        learned("{by: s1, within: 1s}"),
+        ["3:47+2 `learned` is a list, not a map"]
+    );
+    assert_eq!(learned("[{within: 1s}]"), ["3:48+6 learned by whom?"]);
+    assert_eq!(learned("[{by: s1}]"), ["3:48+2 learned when?"]);
+    assert_eq!(
+        learned("[{by: s1, after: 2s, within: 2s}]"),
+        ["3:75+2 learned after 2s and within 2s: there is no such time"]
+    );
+    assert_eq!(
+        learned("[{by: leader, within: 2s}]"),
+        ["3:52+6 `leader` is not a list of servers"]
+    );
+    assert_eq!(learned("[{by: \"s1,ann\", within: 2s}]").len(), 1);
+    assert_eq!(
+        traffic("[{at: 1s, read: ann, learned: [{by: s1, within: 1s}]}]"),
+        ["3:31+7 `learned` does not go with `read`"]
     );
 }
 
@@ -302,6 +414,12 @@ faults:
   - {at: 12s, for: 8s, delay: {link: \"s1<->s2\", by: 150ms, jitter: 50ms}}
   - {at: 22s, for: 6s, partition: \"leader | rest\", name: cut}
   - {at: 32s, for: 5s, partition: \"s1,s2 | s3,s4,s5\"}
+  - {at: 33s, for: 1s, delay: {link: \"all <-> all\", by: 50ms, jitter: 9ms, distribution: pareto, kinds: [client, catch-up], side: receive}}
+  - {at: 33s, for: 1s, drop: {link: \"s1 -> rest\", kinds: [request, learn], probability: 5%, side: send}}
+  - {at: 33s, for: 1s, duplicate: {link: \"leader -> followers\", kinds: accept}}
+  - {at: 33s, for: 1s, duplicate: {link: [s1->s2, s2->s3], copies: 3}}
+  - {at: 33s, for: 1s, reorder: {link: \"ann <-> server-of(ann)\", within: 50ms}}
+  - {at: 33s, for: 1s, mode: {s1: \"c:30::a:20.5\", \"s2,s3\": d}}
 expect:
   agreement: true
   converged_within: 5s
@@ -341,7 +459,9 @@ expect:
     );
     assert_eq!(kill.lasts, Some(Duration::from_secs(2)));
     let ids: Vec<&str> = plan.faults.iter().map(|fault| fault.id.as_str()).collect();
-    assert_eq!(ids, ["f1", "f2", "cut", "f4"]);
+    assert_eq!(ids[..4], ["f1", "f2", "cut", "f4"]);
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
     let verbs: Vec<String> = plan
         .faults
         .iter()
@@ -354,11 +474,36 @@ expect:
             "delay s1<->s2 by 150ms ± 50ms",
             "partition leader | rest",
             "partition s1,s2 | s3,s4,s5",
+            "delay all<->all by 50ms ± 9ms pareto (catch-up, client only), on receiving",
+            "drop s1->rest (learn, request only), 5% of messages, on sending",
+            "duplicate leader->followers (accept only)",
+            "duplicate s1->s2, s2->s3 into 3",
+            "reorder ann<->server-of(ann) within 50ms",
+            "mode s1 c:30::a:20.5, s2,s3 d:0",
         ]
     );
     assert_eq!(plan.expect.acked, Some(0.995));
     assert_eq!(plan.expect.no_ack_during, ["cut"]);
     assert_eq!(plan.settle, Duration::from_secs(10));
+}
+
+/// The commented example at the top of `plan/mod.rs` says everything that a plan can say.
+#[test]
+fn the_example_is_a_plan() {
+    let source = include_str!("../src/plan/mod.rs");
+    let example = source.split("//! ```").nth(1).expect("an example");
+    let text: Vec<&str> = example
+        .lines()
+        .skip(1)
+        .map(|line| line.strip_prefix("//! ").unwrap_or_default())
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    for script in ["chat.txt", "more.txt"] {
+        std::fs::write(dir.path().join(script), "00:01 ann: hello\n").unwrap();
+    }
+    let plan = plan::parse(&dir.path().join("x.yaml"), &text.join("\n"));
+    let plan = plan.unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(plan.faults.len() > 10, "{} faults", plan.faults.len());
 }
 
 #[test]

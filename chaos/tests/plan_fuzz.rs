@@ -181,6 +181,8 @@ proptest! {
         for line in [
             "at: @", "every: @", "times: @", "name: @", "kill: @", "for: @", "partition: @",
             "delay: {link: @, by: 1ms}", "drop: {link: s1->s2, kinds: @}", "drop: {probability: @}",
+            "mode: {s1: @}", "mode: {@: d}", "duplicate: {link: @, copies: @}", "reorder: {within: @}",
+            "delay: {link: s1->s2, by: 1s, jitter: 1s, distribution: @, side: @}",
         ] {
             let fault = line.replace('@', &quoted);
             parse(&format!(

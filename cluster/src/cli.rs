@@ -1,12 +1,18 @@
 //! What was typed. [`crate::commands::lower`] turns it into what it means.
 
+mod by_hand;
+
+pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use paxosctl_chaos::plan::{LARGEST_SCALE, SMALLEST_SCALE};
 use paxosctl_node::ids::ServerId;
+use paxosctl_node::link::Mode;
 
 /// Runs a Paxos-replicated chat cluster from a plan, breaks it on purpose, and proves that nothing
 /// acknowledged was lost.
@@ -34,8 +40,20 @@ pub enum Typed {
         /// The cluster's name; needed when several run
         cluster: Option<String>,
     },
-    /// Bring a node of a running cluster back, or stop and start it
-    Restart(RestartArgs),
+    #[command(flatten)]
+    Break(BreakTyped),
+    /// Let paused nodes of a running cluster go on
+    Resume {
+        /// As in a plan: s1, leader, followers, balancer, all, s1,s2 …
+        target: String,
+        #[command(flatten)]
+        on: OnCluster,
+    },
+    /// Heal all that was broken by hand: links, pauses, and nodes that were killed or stopped
+    Heal {
+        #[command(flatten)]
+        on: OnCluster,
+    },
     /// Show the nodes of a running cluster
     Ps {
         /// The cluster's name; needed when several run
@@ -51,8 +69,21 @@ pub enum Typed {
         #[arg(required = true, value_name = "PLAN")]
         plans: Vec<PathBuf>,
     },
-    /// Judge a saved run again
+    /// Judge a saved run again, or a history from elsewhere
     Check(CheckArgs),
+    /// Make a plan of what was done by hand
+    #[command(subcommand)]
+    Plan(PlanTyped),
+    /// Report a saved run again as it was judged, in other forms
+    Report(ReportArgs),
+    /// Print the JSON schema of what `--report json` and `result.json` hold
+    Schema {
+        /// Which
+        #[arg(value_enum, default_value_t = SchemaKind::Result)]
+        of: SchemaKind,
+    },
+    /// Turn a saved run's history into a form that other tools read
+    Export(ExportArgs),
     /// Look at a server's log on its disk
     #[command(subcommand)]
     Log(LogTyped),
@@ -77,6 +108,10 @@ pub struct RunArgs {
     /// Run each plan so many times, each time with the next seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
+    /// Multiply the times of the plans, from 0.01 to 100: when all happens, how long it lasts and
+    /// how late messages come; not rates, and not what is expected of the cluster's own speed
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_time_scale)]
+    pub time_scale: f64,
     /// So many runs at the same time, each with a cluster of its own
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub jobs: u32,
@@ -95,7 +130,9 @@ pub struct RunArgs {
     /// Show the timeline and stop
     #[arg(long, conflicts_with_all = ["keep", "keep_on_fail", "out"])]
     pub dry_run: bool,
-    /// How to report, and where to [default: table]
+    /// How to report, and where to [default: table]; may be repeated. One file holds several runs:
+    /// JSON as {"runs": [...]}, HTML as a list with a page for each run beside it. Each run also
+    /// saves result.json and report.html in its directory
     #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
     pub reports: Vec<Report>,
     /// How to show what happens meanwhile, on standard error
@@ -116,15 +153,6 @@ pub struct UpArgs {
     /// Forget the chat of an earlier `up` under this name
     #[arg(long)]
     pub fresh: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RestartArgs {
-    /// The node: s1, s2, … or balancer
-    pub node: String,
-    /// The cluster's name; needed when several run
-    #[arg(long)]
-    pub cluster: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -151,11 +179,69 @@ pub struct ChatArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The run's directory, the one that holds `history.jsonl`
+    /// The run's directory, the one that holds `history.jsonl`; with --model a history's file
+    #[arg(value_name = "RUN_DIR|FILE")]
     pub run_dir: PathBuf,
-    /// How to report, and where to [default: table]
+    /// How to report, and where to [default: table]; may be repeated
     #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
     pub reports: Vec<Report>,
+    /// Judge whether a history of these operations is linearizable: EDN maps, or Jepsen's log lines
+    #[arg(long, value_enum)]
+    pub model: Option<HistoryModel>,
+    /// How long to search before the verdict is `unknown`, exit code 4
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "model")]
+    pub budget_seconds: u64,
+    /// How much memory to take before the verdict is `unknown`, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 2048, requires = "model")]
+    pub budget_memory: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryModel {
+    /// read, write; at first nil
+    Register,
+    /// read, write, cas; at first nil
+    CasRegister,
+    /// get, put, append on strings; a key is at first the empty string
+    Kv,
+    /// append, read of the whole log or of its length; at first empty
+    Log,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The run's directory, the one that holds `history.jsonl`
+    pub run_dir: PathBuf,
+    /// In which form
+    #[arg(long, value_enum)]
+    pub format: ExportFormat,
+    /// The file to write; standard output when not given
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Jepsen's: one EDN map a line
+    Edn,
+    /// One JSON object a line
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run's directory, the one that holds `result.json`
+    pub run_dir: PathBuf,
+    /// How to report, and where to [default: table]; may be repeated
+    #[arg(long = "report", value_name = "KIND[=PATH]", value_parser = ReportParser)]
+    pub reports: Vec<Report>,
+}
+
+/// What there are schemas of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// The judgement of a run, or of several
+    Result,
 }
 
 #[derive(Debug, Subcommand)]
@@ -178,8 +264,14 @@ pub struct Report {
 pub enum ReportKind {
     /// Tables for a person
     Table,
-    /// The same facts for a program
+    /// The same facts for a program; `paxosctl schema` describes them
     Json,
+    /// For a CI system: a suite for each run, a case for each check
+    Junit,
+    /// For a person, what is wrong first
+    Markdown,
+    /// A page with charts over time, for a browser, in one file
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -237,6 +329,20 @@ pub struct ServerArgs {
     /// Feeds the election timeouts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Put off handling prepares, accepts, commits (p, a, c), log reads (g), requests (r) or all
+    /// (s), each by a number of seconds: p:10::a:20::c:30; or be dead: d
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<Mode>,
+    /// What to do when the log is damaged: set it aside and learn everything from the peers,
+    /// without voting, or stop
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnDamageTyped::Repair)]
+    pub on_damage: OnDamageTyped,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnDamageTyped {
+    Repair,
+    Stop,
 }
 
 #[derive(Debug, Args)]
@@ -268,6 +374,14 @@ pub struct ClientArgs {
     /// {"sessions":8,"rate":200.0,"bytes":[32,256],"lasts_ms":40000,"seed":1}
     #[arg(long, value_name = "JSON", value_parser = parse_load)]
     pub load: Option<paxosctl_node::drive::LoadConfig>,
+}
+
+fn parse_time_scale(text: &str) -> Result<f64, String> {
+    let bounds = SMALLEST_SCALE..=LARGEST_SCALE;
+    let scale: Option<f64> = text.parse().ok();
+    scale.filter(|scale| bounds.contains(scale)).ok_or_else(|| {
+        format!("write a number from {SMALLEST_SCALE} to {LARGEST_SCALE}; 0.1 is ten times faster")
+    })
 }
 
 fn parse_hex(text: &str) -> Result<u64, String> {
@@ -314,10 +428,7 @@ impl TypedValueParser for ReportParser {
                 .filter_map(ValueEnum::to_possible_value),
         );
         let name = kinds.parse_ref(command, argument, kind.as_ref())?;
-        let kind = match name.as_str() {
-            "json" => ReportKind::Json,
-            _ => ReportKind::Table,
-        };
+        let kind = ReportKind::from_str(&name, false).expect("it was just found among them");
         Ok(Report {
             kind,
             path: path.filter(|path| !path.is_empty()).map(PathBuf::from),
@@ -390,10 +501,12 @@ mod tests {
 
     #[test]
     fn an_unknown_report_is_refused_with_the_known_ones() {
-        let error = reports(&["--report", "junit=x.xml"]).expect_err("unknown");
+        let error = reports(&["--report", "pdf=x.pdf"]).expect_err("unknown");
         assert_eq!(error.kind(), clap::error::ErrorKind::InvalidValue);
         let text = error.to_string();
-        assert!(text.contains("junit") && text.contains("table") && text.contains("json"));
+        for known in ["pdf", "table", "json", "junit", "markdown", "html"] {
+            assert!(text.contains(known), "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,14 @@ pub fn utc_stamp() -> String {
     format_utc(seconds)
 }
 
+/// Now, in milliseconds since the Unix epoch: for what people say and read.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
 /// Seconds since the Unix epoch as a compact UTC time. The date follows Howard Hinnant's
 /// "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
 fn format_utc(seconds: u64) -> String {

@@ -119,6 +119,15 @@ impl Ports {
         })
     }
 
+    /// Those of a cluster that runs already, which hold themselves as far as its nodes are up.
+    pub fn of_running(balancer: SocketAddr, servers: Vec<SocketAddr>) -> Ports {
+        Ports {
+            balancer,
+            servers,
+            _held: Vec::new(),
+        }
+    }
+
     /// Addresses that nobody checked, for command lines that nobody runs.
     #[cfg(test)]
     pub fn for_tests(servers: u16) -> Ports {

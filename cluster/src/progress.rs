@@ -227,9 +227,18 @@ fn action_words(action: &ActionLine) -> String {
         Some(error) => format!("failed: {error}"),
         None => changes_words(&action.changes),
     };
-    let resolved = some_of(&action.resolved);
+    in_words(&what, &action.resolved, &effect)
+}
+
+/// What was done, to whom, and what was observed, in a line.
+pub fn happened(what: &str, resolved: &[String], changes: &[Change]) -> String {
+    in_words(what, resolved, &changes_words(changes))
+}
+
+fn in_words(what: &str, resolved: &[String], effect: &str) -> String {
+    let resolved = some_of(resolved);
     match (resolved.is_empty(), effect.is_empty()) {
-        (true, true) => what,
+        (true, true) => what.to_owned(),
         (true, false) => format!("{what} ({effect})"),
         (false, true) => format!("{what} → {resolved}"),
         (false, false) => format!("{what} → {resolved} ({effect})"),
@@ -249,7 +258,8 @@ fn some_of(names: &[String]) -> String {
 
 /// What was observed: each different effect once, with the nodes when they fared differently.
 fn changes_words(changes: &[Change]) -> String {
-    let mut effects: Vec<(String, Vec<&str>)> = Vec::new();
+    // What happened to each node, one thing after the other.
+    let mut fates: Vec<(&str, String)> = Vec::new();
     for change in changes {
         let (node, effect) = match change {
             Change::Exited { node, status } => (node, status.clone()),
@@ -258,11 +268,24 @@ fn changes_words(changes: &[Change]) -> String {
             Change::Resumed { node } => (node, "resumed".into()),
             Change::Links { node, .. } => (node, "links set".into()),
             Change::LinksLater { node, .. } => (node, "links set when it returns".into()),
+            Change::Machine { node, .. } => (node, "in force".into()),
+            Change::MachineLater { node, .. } => (node, "in force when it returns".into()),
+            Change::Flipped {
+                node, file, offset, ..
+            } => (node, format!("{file} byte {offset} flipped")),
+            Change::Wiped { node, bytes } => (node, format!("{bytes} bytes of log removed")),
             Change::Nothing { node, reason } => (node, format!("nothing: {reason}")),
         };
-        match effects.iter_mut().find(|(known, _)| *known == effect) {
+        match fates.iter_mut().find(|(known, _)| known == node) {
+            Some((_, fate)) => *fate += &format!(", then {effect}"),
+            None => fates.push((node, effect)),
+        }
+    }
+    let mut effects: Vec<(String, Vec<&str>)> = Vec::new();
+    for (node, fate) in fates {
+        match effects.iter_mut().find(|(known, _)| *known == fate) {
             Some((_, nodes)) => nodes.push(node),
-            None => effects.push((effect, vec![node])),
+            None => effects.push((fate, vec![node])),
         }
     }
     match effects.as_slice() {
@@ -356,6 +379,14 @@ mod tests {
         assert_eq!(
             changes_words(&[exited("s1"), exited("s2"), nothing]),
             "s1, s2: signal 9; s3: nothing: it is down already"
+        );
+        let started = Change::Started {
+            node: "s1".into(),
+            pid: 1,
+        };
+        assert_eq!(
+            changes_words(&[exited("s1"), started]),
+            "signal 9, then started"
         );
     }
 }

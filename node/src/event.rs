@@ -63,6 +63,40 @@ pub enum Event {
         reason: String,
     },
 
+    // Servers: the machine under them.
+    /// A machine table was loaded and is in force.
+    Machine {
+        generation: u64,
+    },
+    /// The machine table file could not be used; the old one stays in force.
+    MachineRefused {
+        reason: String,
+    },
+    /// A rule of the machine table did something to the log's disk. Written at its first time, and
+    /// with how often in all when it ends and on an orderly exit.
+    DiskTrouble {
+        generation: u64,
+        rule: String,
+        hits: u64,
+        what: String,
+    },
+    /// The clock was set by the machine table: how far it was ahead of the true time before and
+    /// after, and at how many thousandths of the true speed it runs.
+    ClockSet {
+        generation: u64,
+        before_us: i64,
+        after_us: i64,
+        rate_permille: u32,
+    },
+    /// The log on disk was damaged at that place. It was set aside, and the server begins a new one
+    /// from nothing.
+    LogSetAside {
+        file: String,
+        offset: u64,
+        what: String,
+        to: String,
+    },
+
     // Servers: the protocol, recorded when durable.
     /// What it found on its disk when it started: the first of its protocol lines in every life.
     Recovered {
@@ -73,6 +107,9 @@ pub enum Event {
         incarnation: u64,
         /// Whether every member had confirmed every other: only then does it vote.
         formed: bool,
+        /// The length of the torn tail that was cut off.
+        #[serde(default)]
+        cut_bytes: u64,
     },
     /// Every member confirmed every other: the server votes.
     Formed,

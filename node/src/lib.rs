@@ -14,6 +14,7 @@ pub mod event;
 pub mod ids;
 pub mod link;
 pub mod log;
+pub mod machine;
 pub mod paxos;
 pub mod server;
 pub mod value;

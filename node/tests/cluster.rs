@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use paxosctl_node::ids::{ClientId, ServerId};
-use paxosctl_node::paxos::{Limits, Replica, Timing};
+use paxosctl_node::paxos::{Limits, Message, Replica, Timing};
 use paxosctl_node::value::Command;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -272,4 +272,50 @@ fn clusters_of_other_sizes_agree_whatever_happens() {
     run_seeds(1, 2_000..2_010);
     run_seeds(2, 3_000..3_025);
     run_seeds(4, 4_000..4_025);
+}
+
+/// No message is lost or overtaken: then Accepts and Commits are all that anybody needs, however
+/// slow the disks are and however much is said, and nobody asks or is taught besides.
+#[test]
+fn a_sound_cluster_under_load_neither_asks_for_slots_nor_pushes_any() {
+    for seed in 0..40 {
+        let mut schedule = Schedule::new(3, seed);
+        let first = Some(ServerId(1));
+        let (timing, limits) = (Timing::default(), Limits::default());
+        schedule.cluster = Cluster::new(3, first, seed, timing, limits);
+        let cluster = &mut schedule.cluster;
+        cluster.verbose = false;
+        cluster.run(Duration::from_secs(2));
+        for server in cluster.servers() {
+            cluster.set_autosync(server, false);
+        }
+        let settled = cluster.log_of(ServerId(1)).len();
+        for step in 0..1500 {
+            let server = schedule.server();
+            schedule.say(server);
+            let cluster = &mut schedule.cluster;
+            cluster.now += Duration::from_millis(step % 7);
+            cluster.tick_due();
+            if step % 5 == 0 {
+                cluster.sync(server);
+            }
+            for _ in 0..schedule.rng.random_range(0..24) {
+                let cluster = &mut schedule.cluster;
+                if cluster.network.is_empty() {
+                    break;
+                }
+                let envelope = cluster.network.remove(0);
+                assert!(
+                    !matches!(
+                        envelope.message,
+                        Message::Learn { .. } | Message::CatchUp { .. }
+                    ),
+                    "seed {seed}, step {step}: {envelope:?}"
+                );
+                cluster.arrive(envelope);
+            }
+        }
+        let chosen = schedule.cluster.log_of(ServerId(1)).len() - settled;
+        assert!(chosen > 30, "seed {seed}: only {chosen} slots");
+    }
 }

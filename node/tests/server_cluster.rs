@@ -12,6 +12,7 @@ fn setting(seed: u64) -> Setting {
         users: 1 + seed % 4,
         seed,
         wipes: Wipes::Survivable,
+        clocks: false,
         verbose: false,
     }
 }
@@ -70,6 +71,38 @@ fn a_disk_that_was_exchanged_never_votes_however_many_are() {
     if runs.len() > 1 {
         let wipes: u64 = runs.iter().map(|run| run.wipes).sum();
         assert!(wipes > runs.len() as u64);
+    }
+}
+
+#[test]
+fn a_log_that_was_damaged_never_votes_again_even_if_all_are() {
+    let runs = all(seeds(80), |seed| {
+        World::new(Setting {
+            wipes: Wipes::Damage,
+            ..setting(seed)
+        })
+        .run()
+    });
+    if runs.len() > 1 {
+        let wipes: u64 = runs.iter().map(|run| run.wipes).sum();
+        assert!(wipes > runs.len() as u64);
+    }
+}
+
+/// No clock is believed: neither agreement nor progress suffers when clocks jump, run fast or slow,
+/// and are set right.
+#[test]
+fn clocks_that_jump_and_run_wrong_harm_nobody() {
+    let runs = all(seeds(120), |seed| {
+        World::new(Setting {
+            clocks: true,
+            ..setting(seed)
+        })
+        .run_until_settled()
+    });
+    if runs.len() > 1 {
+        let clocks: u64 = runs.iter().map(|run| run.clocks).sum();
+        assert!(clocks > 5 * runs.len() as u64);
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod fake;
 pub mod live;
+pub mod saved;
 
 use std::fs;
 use std::io::Read;
@@ -82,6 +83,9 @@ impl Place {
             .args(arguments)
             .current_dir(self.path())
             .env_remove("CI")
+            .env_remove("GITHUB_ACTIONS")
+            .env_remove("GITHUB_STEP_SUMMARY")
+            .env_remove("GITHUB_WORKSPACE")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
             .env("USER", "tester")

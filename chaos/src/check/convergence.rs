@@ -1,5 +1,6 @@
 //! After everything was healed, all replicas reach the same chosen index within the plan's limit,
-//! and their final logs are equally long (P4).
+//! and their final logs are equally long (P4). It is not owed where so many disks were changed that
+//! no majority may vote any more.
 
 use super::context::Context;
 use super::findings::Findings;
@@ -18,6 +19,15 @@ pub(crate) fn check(context: &Context) -> CheckResult {
         findings.undecided("the run never came to healing".to_string());
         return findings.finish(String::new());
     };
+    // What the others hold they can learn from a leader only.
+    let voters = context.reach.voters_left();
+    if voters < evidence.majority() {
+        return findings.not_judged(&format!(
+            "{} of {} left that may vote",
+            count(voters as u64, "server"),
+            evidence.header.servers.len()
+        ));
+    }
     let converged_us = evidence
         .phase(Phase::Converged)
         .map(|at_us| at_us.saturating_sub(healed_us));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::findings::Findings;
+use super::machine_bit;
 use crate::history::{ActionLine, Firing};
 use crate::report::{CheckResult, count, plain};
 use crate::target::{Action, Change};
@@ -91,7 +92,7 @@ pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
     if firing.on_links() {
         return no_hits(context, firing);
     }
-    None
+    machine_bit::problem(context, firing)
 }
 
 fn of_no_node(action: &Action) -> bool {
@@ -100,8 +101,10 @@ fn of_no_node(action: &Action) -> bool {
         | Action::Stop { nodes }
         | Action::Start { nodes }
         | Action::Pause { nodes }
-        | Action::Resume { nodes } => nodes.is_empty(),
-        Action::Links { .. } => false,
+        | Action::Resume { nodes }
+        | Action::Damage { nodes, .. }
+        | Action::Fall { nodes } => nodes.is_empty(),
+        Action::Links { .. } | Action::Machine { .. } => false,
     }
 }
 
@@ -119,15 +122,24 @@ fn no_effect(line: &ActionLine, word: &str) -> Option<String> {
         | Action::Stop { nodes }
         | Action::Start { nodes }
         | Action::Pause { nodes }
-        | Action::Resume { nodes } => nodes,
-        Action::Links { .. } => return None,
+        | Action::Resume { nodes }
+        | Action::Damage { nodes, .. }
+        | Action::Fall { nodes } => nodes,
+        Action::Links { .. } | Action::Machine { .. } => return None,
     };
     let missing = nodes.iter().find(|node| {
         !line
             .changes
             .iter()
             .any(|change| match (&line.action, change) {
-                (Action::Kill { .. } | Action::Stop { .. }, Change::Exited { node: at, .. })
+                (
+                    Action::Kill { .. } | Action::Stop { .. } | Action::Fall { .. },
+                    Change::Exited { node: at, .. },
+                )
+                | (
+                    Action::Damage { .. },
+                    Change::Flipped { node: at, .. } | Change::Wiped { node: at, .. },
+                )
                 | (Action::Start { .. }, Change::Started { node: at, .. })
                 | (Action::Pause { .. }, Change::Paused { node: at })
                 | (Action::Resume { .. }, Change::Resumed { node: at }) => at == *node,

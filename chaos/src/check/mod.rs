@@ -18,6 +18,8 @@ mod faults_bit;
 mod findings;
 mod gaps;
 mod held;
+mod learned;
+mod machine_bit;
 mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
@@ -30,6 +32,7 @@ mod proposals;
 mod reads;
 mod real_time_order;
 mod rerouted;
+mod said;
 mod seen_by;
 #[cfg(test)]
 pub(crate) mod support;
@@ -46,6 +49,7 @@ pub(crate) use ack_latency::latencies;
 pub(crate) use context::{Context, percentile};
 pub(crate) use faults_bit::{hits as link_hits, problem as faults_problem};
 pub(crate) use gaps::longest as longest_gap;
+pub(crate) use machine_bit::effects as machine_effects;
 
 use crate::history::{Ending, Evidence, Phase};
 use crate::plan::Plan;
@@ -80,6 +84,7 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
     if evidence.ending == Ending::Complete {
         checks.push(convergence::check(&context));
         checks.extend(seen_by::check(&context));
+        checks.extend(learned::check(&context));
         checks.extend(acked_share::check(&context));
         checks.extend(unavailable::check(&context));
         checks.extend(ack_latency::check(&context));

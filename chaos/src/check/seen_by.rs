@@ -1,10 +1,9 @@
 //! A message of the plan with `seen_by` was shown to each of those clients within its time
 //! (the plan's demand; without `within`, by the end of the run).
 
-use std::collections::HashMap;
-
 use super::context::Context;
 use super::findings::Findings;
+use super::said::said_lines;
 use crate::history::micros;
 use crate::plan::Say;
 use crate::report::{CheckResult, Violation, clip, count, time};
@@ -16,46 +15,16 @@ pub(crate) fn check(context: &Context) -> Option<CheckResult> {
     if !context.plan.traffic.iter().any(|t| demanded(&t.what)) {
         return None;
     }
-    // The n-th line of a client with a text is the n-th message that it said with that text.
-    let mut said: HashMap<(&str, &str), Vec<u32>> = HashMap::new();
-    for (place, message) in evidence.messages.iter().enumerate() {
-        said.entry((evidence.speaker(message), &message.text))
-            .or_default()
-            .push(place as u32);
-    }
-    let mut taken: HashMap<(&str, &str), usize> = HashMap::new();
     let mut demands = 0;
     let mut slowest_us = 0;
-    for traffic in &context.plan.traffic {
+    for (traffic, message) in said_lines(context, &mut findings, demanded) {
         let Say::Say {
-            client,
-            text,
-            seen_by,
-            within,
+            seen_by, within, ..
         } = &traffic.what
         else {
             continue;
         };
-        let taken = taken.entry((client, text)).or_insert(0);
-        let number = *taken;
-        *taken += 1;
-        if seen_by.is_empty() {
-            continue;
-        }
         demands += seen_by.len() as u64;
-        let Some(&place) = said
-            .get(&(client.as_str(), text.as_str()))
-            .and_then(|said| said.get(number))
-        else {
-            findings.undecided(format!(
-                "{} never said \"{}\" (line {} of the plan)",
-                clip(client, 40),
-                clip(text, 40),
-                traffic.line
-            ));
-            continue;
-        };
-        let message = &evidence.messages[place as usize];
         let from = evidence.sessions[message.session as usize].client;
         for viewer in seen_by {
             let seen_us = evidence

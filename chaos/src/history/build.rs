@@ -9,8 +9,8 @@ use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::value::Value;
 
 use super::evidence::{
-    Ack, Death, Delivery, Ending, Evidence, HOLE, Join, Node, Page, Read, Replica, Reroute, Server,
-    ServerEvent, StrayAck, Told, What,
+    Ack, ClockSet, Death, Delivery, DiskStrike, Ending, Evidence, HOLE, Join, MachineRecord, Node,
+    Page, Read, Replica, Reroute, Server, ServerEvent, StrayAck, Told, What,
 };
 use super::sessions::{acknowledge, say, session};
 use super::{Line, RunHeader, VERSION, apply};
@@ -266,7 +266,37 @@ impl Builder {
             | Event::Chosen { .. }
             | Event::ChosenOnDisk { .. }
             | Event::Leading { .. }
-            | Event::SteppedDown { .. } => self.protocol(at_us, name, event)?,
+            | Event::SteppedDown { .. } => self.protocol(at_us, node, name, event)?,
+            Event::DiskTrouble {
+                generation,
+                rule,
+                hits,
+                what,
+            } => machine(evidence, node).strikes.push(DiskStrike {
+                at_us,
+                generation,
+                rule,
+                hits,
+                what,
+            }),
+            Event::ClockSet {
+                generation,
+                before_us,
+                after_us,
+                rate_permille,
+            } => machine(evidence, node).clocks.push(ClockSet {
+                at_us,
+                generation,
+                before_us,
+                after_us,
+                rate_permille,
+            }),
+            Event::LogSetAside {
+                file, offset, what, ..
+            } => {
+                let place = format!("{file}, byte {offset}: {what}");
+                machine(evidence, node).set_aside.push((at_us, place));
+            }
             Event::Joined {
                 client,
                 name,
@@ -368,6 +398,8 @@ impl Builder {
             }
             Event::Ready { .. }
             | Event::Links { .. }
+            | Event::Machine { .. }
+            | Event::MachineRefused { .. }
             | Event::Refused { .. }
             | Event::Follows { .. }
             | Event::Majority { .. }
@@ -443,6 +475,10 @@ fn node_place(evidence: &mut Evidence, name: &str) -> u32 {
     });
     evidence.node_of.insert(name.to_string(), place);
     place
+}
+
+fn machine(evidence: &mut Evidence, node: u32) -> &mut MachineRecord {
+    &mut evidence.nodes[node as usize].machine
 }
 
 fn replica(evidence: &mut Evidence, server: ServerId) -> Result<&mut Replica, String> {

@@ -75,6 +75,41 @@ pub struct Node {
     pub link_hits: Vec<(u64, String, u64)>,
     /// Link tables that it could not use.
     pub links_refused: Vec<(u64, String)>,
+    /// What is wrong with its machine, and what that did.
+    pub machine: MachineRecord,
+}
+
+/// What a server reported of the machine under it, in the order of the reports.
+#[derive(Debug, Default)]
+pub struct MachineRecord {
+    pub strikes: Vec<DiskStrike>,
+    pub clocks: Vec<ClockSet>,
+    /// When a damaged log was set aside, and where the damage was.
+    pub set_aside: Vec<(u64, String)>,
+    /// When a torn tail of the log was cut off, and how many bytes.
+    pub cuts: Vec<(u64, u64)>,
+}
+
+/// A rule did something to a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskStrike {
+    pub at_us: u64,
+    pub generation: u64,
+    pub rule: String,
+    /// How often by then.
+    pub hits: u64,
+    pub what: String,
+}
+
+/// A clock was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockSet {
+    pub at_us: u64,
+    pub generation: u64,
+    /// How far it was ahead of the truth, and is from now on.
+    pub before_us: i64,
+    pub after_us: i64,
+    pub rate_permille: u32,
 }
 
 /// One client session: one for a chat client's life, many for a load.
@@ -228,6 +263,10 @@ pub struct Server {
     pub leaderships: Vec<Leadership>,
     pub formed: bool,
     pub not_voting: Option<String>,
+    /// From when on it said so.
+    pub not_voting_us: Option<u64>,
+    /// When it recovered another log than before: all that it had promised was lost by then.
+    pub new_logs: Vec<u64>,
 }
 
 /// An acceptance. The ballot is a place in [`Evidence::ballots`].

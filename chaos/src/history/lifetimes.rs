@@ -165,7 +165,13 @@ impl Lifetimes {
             }
             Change::Started { node, .. } => close(&mut self.down, node, at_us, done_us),
             Change::Resumed { node } => close(&mut self.paused, node, at_us, done_us),
-            Change::Links { .. } | Change::LinksLater { .. } | Change::Nothing { .. } => {}
+            Change::Links { .. }
+            | Change::LinksLater { .. }
+            | Change::Machine { .. }
+            | Change::MachineLater { .. }
+            | Change::Flipped { .. }
+            | Change::Wiped { .. }
+            | Change::Nothing { .. } => {}
         }
     }
 

@@ -3,6 +3,7 @@
 mod apply;
 mod build;
 mod evidence;
+pub mod export;
 mod firings;
 mod lean;
 mod lifetimes;
@@ -15,9 +16,9 @@ mod write;
 
 pub use build::Builder;
 pub use evidence::{
-    Accepted, Ack, Applied, Death, Delivery, Ending, Evidence, HOLE, Join, Leadership, Message,
-    NO_MESSAGE, Node, Page, Read, Recovery, Replica, Reroute, Server, ServerEvent, Session,
-    StrayAck, Told, What,
+    Accepted, Ack, Applied, ClockSet, Death, Delivery, DiskStrike, Ending, Evidence, HOLE, Join,
+    Leadership, MachineRecord, Message, NO_MESSAGE, Node, Page, Read, Recovery, Replica, Reroute,
+    Server, ServerEvent, Session, StrayAck, Told, What,
 };
 pub use firings::Firing;
 pub use lifetimes::{Lifetimes, Span, State};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use paxosctl_node::link::{Rule, Side, What};
+use paxosctl_node::ids::ServerId;
+use paxosctl_node::link::{Kind, Rule, Side, What};
 
 use super::{Evidence, Lifetimes, Span};
 use crate::target::{Action, Change};
@@ -18,6 +19,9 @@ pub struct Reach {
     /// By sender and receiver: when everything that one sent to the other was lost.
     cuts: BTreeMap<(String, String), Vec<Span>>,
     servers: Vec<String>,
+    /// For each server: from when on it may not, and from when on it surely does not vote, because
+    /// what it had promised was lost.
+    silenced: Vec<Option<(u64, u64)>>,
     /// Nothing changes between two of these, which ascend from 0.
     moments: Vec<u64>,
 }
@@ -35,6 +39,10 @@ impl Reach {
                 span.to_us,
             ]);
         }
+        let silenced = silenced(evidence);
+        for (maybe_us, surely_us) in silenced.iter().flatten() {
+            moments.extend([maybe_us, surely_us]);
+        }
         moments.push(0);
         moments.retain(|&at_us| at_us != u64::MAX);
         moments.sort_unstable();
@@ -43,8 +51,18 @@ impl Reach {
             lifetimes,
             cuts,
             servers: evidence.header.servers.clone(),
+            silenced,
             moments,
         }
+    }
+
+    /// How many servers may vote to the end: neither was their disk changed, nor did they say that
+    /// they do not vote.
+    pub fn voters_left(&self) -> usize {
+        self.silenced
+            .iter()
+            .filter(|silenced| silenced.is_none())
+            .count()
     }
 
     /// The spans, ascending and apart, in which no set of servers that can reach each other, even
@@ -56,7 +74,10 @@ impl Reach {
                 |span| span.surely(at_us),
                 |name| self.lifetimes.surely_out(name, at_us),
             );
-            largest_component(open) <= self.servers.len() / 2
+            let votes = |server: usize| {
+                self.silenced[server].is_none_or(|(_, surely_us)| at_us < surely_us)
+            };
+            largest_component(open, votes) <= self.servers.len() / 2
         })
     }
 
@@ -98,11 +119,16 @@ impl Reach {
             |name| self.lifetimes.maybe_out(name, at_us),
         );
         let both = |a: usize, b: usize| open[a][b] && open[b][a];
+        let votes =
+            |server: usize| self.silenced[server].is_none_or(|(maybe_us, _)| at_us < maybe_us);
         let all = 0..self.servers.len();
         let hubs: Vec<usize> = all
             .clone()
             .filter(|&hub| {
-                all.clone().filter(|&other| both(hub, other)).count() > self.servers.len() / 2
+                let voters = all
+                    .clone()
+                    .filter(|&other| votes(other) && both(hub, other));
+                votes(hub) && voters.count() > self.servers.len() / 2
             })
             .collect();
         all.filter(|&server| hubs.iter().any(|&hub| both(hub, server)))
@@ -153,8 +179,8 @@ impl Reach {
     }
 }
 
-/// The size of the largest set of servers in which each can reach each, over others too.
-fn largest_component(mut reach: Vec<Vec<bool>>) -> usize {
+/// The most voters in any set of servers in which each can reach each, over others too.
+fn largest_component(mut reach: Vec<Vec<bool>>, votes: impl Fn(usize) -> bool) -> usize {
     let count = reach.len();
     for over in 0..count {
         let onward = reach[over].clone();
@@ -165,9 +191,32 @@ fn largest_component(mut reach: Vec<Vec<bool>>) -> usize {
         }
     }
     (0..count)
-        .map(|a| (0..count).filter(|&b| reach[a][b] && reach[b][a]).count())
+        .map(|a| {
+            let reached = (0..count).filter(|&b| reach[a][b] && reach[b][a]);
+            reached.filter(|&b| votes(b)).count()
+        })
         .max()
         .unwrap_or(0)
+}
+
+/// When each server ceased to vote, at the earliest and surely: its disk was changed, and it said
+/// that it does not vote.
+fn silenced(evidence: &Evidence) -> Vec<Option<(u64, u64)>> {
+    let changed_us = |name: &String| {
+        let lines = evidence.actions.iter().filter(|line| match &line.action {
+            Action::Damage { nodes, .. } => nodes.contains(name),
+            _ => false,
+        });
+        lines.map(|line| line.at_us).min()
+    };
+    let servers = evidence.header.servers.iter().zip(&evidence.servers);
+    servers
+        .map(|(name, server)| {
+            let surely_us = server.not_voting_us;
+            let maybe_us = changed_us(name).or(surely_us)?;
+            Some((maybe_us, surely_us.unwrap_or(u64::MAX)))
+        })
+        .collect()
 }
 
 /// Every direction between two nodes in which, for some time, everything was lost.
@@ -197,12 +246,16 @@ fn cuts(evidence: &Evidence, lifetimes: &Lifetimes) -> BTreeMap<(String, String)
                 _ => false,
             })
         };
-        let total: Vec<&Rule> = rules.iter().filter(|rule| loses_everything(rule)).collect();
+        let total: Vec<&Rule> = rules
+            .iter()
+            .filter(|rule| loses_all_of_a_kind(rule))
+            .collect();
         for from in &names {
             for to in names.iter().filter(|to| *to != from) {
                 let matching: Vec<&&Rule> = total
                     .iter()
                     .filter(|rule| matches(&rule.from, from) && matches(&rule.to, to))
+                    .filter(|rule| cuts_off(rule, from, to))
                     .collect();
                 let sure = matching.iter().any(|rule| match rule.on {
                     Side::Send => enforces(from),
@@ -235,8 +288,20 @@ fn cuts(evidence: &Evidence, lifetimes: &Lifetimes) -> BTreeMap<(String, String)
     cuts
 }
 
-fn loses_everything(rule: &Rule) -> bool {
-    rule.what == What::Drop && rule.probability >= 1.0 && rule.kinds.is_empty()
+fn loses_all_of_a_kind(rule: &Rule) -> bool {
+    rule.what == What::Drop && rule.probability >= 1.0
+}
+
+/// Whether the kinds that the rule loses are all that matter between the two: a server whose mode is
+/// dead loses everything but what registers it.
+fn cuts_off(rule: &Rule, from: &str, to: &str) -> bool {
+    let is_server = |name: &str| name.parse::<ServerId>().is_ok();
+    let needed = Kind::ALL.iter().filter(|kind| match kind {
+        Kind::Control => from == "balancer" || to == "balancer",
+        Kind::Request | Kind::LogRead | Kind::Session => is_server(from) != is_server(to),
+        _ => is_server(from) && is_server(to),
+    });
+    rule.kinds.is_empty() || needed.into_iter().all(|kind| rule.kinds.contains(kind))
 }
 
 fn matches(pattern: &str, name: &str) -> bool {

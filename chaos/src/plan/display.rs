@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-use super::words::{kind_name, show_duration};
-use super::{Link, LinkEffect, LinkFault, Member, Nodes, Partition, Shape, Verb};
+use paxosctl_node::link::{Distribution, Side};
+
+use super::words::{distribution_name, kind_names, show_duration};
+use super::{
+    Learned, Link, LinkEffect, LinkFault, Member, Nodes, Partition, ServerMode, Shape, Verb,
+};
 
 impl fmt::Display for Nodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,6 +22,7 @@ impl fmt::Display for Nodes {
             Nodes::Random(count) => write!(f, "random({count})"),
             Nodes::ServerOf(client) => write!(f, "server-of({client})"),
             Nodes::All => f.write_str("all"),
+            Nodes::Rest => f.write_str("rest"),
             Nodes::Several(targets) => write_list(f, targets, ","),
         }
     }
@@ -84,24 +89,66 @@ impl fmt::Display for Verb {
             Verb::Pause(nodes) => write!(f, "pause {nodes}"),
             Verb::Links(fault) => fault.fmt(f),
             Verb::Partition(partition) => write!(f, "partition {partition}"),
+            Verb::Machine(fault) => fault.fmt(f),
+            Verb::Damage(fault) => fault.fmt(f),
+            Verb::Mode(modes) => {
+                f.write_str("mode ")?;
+                write_list(f, modes, ", ")
+            }
         }
+    }
+}
+
+/// `learned by s1 after 30s and within 33s`
+impl fmt::Display for Learned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "learned by {}", self.by.join(","))?;
+        if let Some(after) = self.after {
+            write!(f, " after {}", show_duration(after))?;
+        }
+        if let Some(within) = self.within {
+            let and = if self.after.is_some() { " and" } else { "" };
+            write!(f, "{and} within {}", show_duration(within))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ServerMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.servers, self.mode)
     }
 }
 
 impl fmt::Display for LinkFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.effect {
-            LinkEffect::Drop => f.write_str("drop ")?,
-            LinkEffect::Delay { .. } => f.write_str("delay ")?,
-        }
+        f.write_str(match self.effect {
+            LinkEffect::Drop => "drop ",
+            LinkEffect::Delay { .. } => "delay ",
+            LinkEffect::Duplicate { .. } => "duplicate ",
+            LinkEffect::Reorder { .. } => "reorder ",
+        })?;
         write_links(f, &self.links)?;
-        if let LinkEffect::Delay { by, jitter } = self.effect {
-            write!(f, " by {}", show_duration(by))?;
-            if !jitter.is_zero() {
-                write!(f, " ± {}", show_duration(jitter))?;
+        match self.effect {
+            LinkEffect::Drop => {}
+            LinkEffect::Delay {
+                by,
+                jitter,
+                distribution,
+            } => {
+                write!(f, " by {}", show_duration(by))?;
+                if !jitter.is_zero() {
+                    write!(f, " ± {}", show_duration(jitter))?;
+                }
+                if distribution != Distribution::Uniform {
+                    write!(f, " {}", distribution_name(distribution))?;
+                }
             }
+            LinkEffect::Duplicate { copies: 2 } => {}
+            LinkEffect::Duplicate { copies } => write!(f, " into {copies}")?,
+            LinkEffect::Reorder { within } => write!(f, " within {}", show_duration(within))?,
         }
-        write_limits(f, &self.kinds, self.probability)
+        write_limits(f, self)
     }
 }
 
@@ -124,21 +171,20 @@ fn write_links(f: &mut fmt::Formatter<'_>, links: &[Link]) -> fmt::Result {
     Ok(())
 }
 
-fn write_limits(
-    f: &mut fmt::Formatter<'_>,
-    kinds: &[paxosctl_node::link::Kind],
-    probability: f64,
-) -> fmt::Result {
-    if !kinds.is_empty() {
-        let names: Vec<&str> = kinds.iter().map(|kind| kind_name(*kind)).collect();
-        write!(f, " ({} only)", names.join(", "))?;
+fn write_limits(f: &mut fmt::Formatter<'_>, fault: &LinkFault) -> fmt::Result {
+    if !fault.kinds.is_empty() {
+        write!(f, " ({} only)", kind_names(&fault.kinds).join(", "))?;
     }
-    if probability < 1.0 {
+    if fault.probability < 1.0 {
         // Parts of a percent that are not told, as 14.000000000000002, come of the binary form.
-        let percent = (probability * 1e5).round() / 1e3;
+        let percent = (fault.probability * 1e5).round() / 1e3;
         write!(f, ", {percent}% of messages")?;
     }
-    Ok(())
+    match fault.side {
+        None => Ok(()),
+        Some(Side::Send) => f.write_str(", on sending"),
+        Some(Side::Receive) => f.write_str(", on receiving"),
+    }
 }
 
 fn write_list<T: fmt::Display>(

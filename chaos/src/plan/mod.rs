@@ -20,13 +20,14 @@
 //! traffic:                          # each item has `at` and one of say, join, leave, read, load, script
 //!   - {at: 1s, as: ann, say: "hello"}
 //!   - {at: 2s, as: bob, say: "hi", seen_by: [ann], within: 2s}    # or seen_by: all
+//!   - {at: 2s, as: bob, say: "now", learned: [{by: "s2,s3", within: 1s}, {by: s1, after: 30s, within: 33s}]}
 //!   - {at: 3s, join: cy}
 //!   - {at: 4s, read: cy}            # a linearizable read of the chat's length
 //!   - {at: 5s, leave: cy}
 //!   - {at: 5s, every: 2s, times: 3, as: ann, say: "again"}    # 5s, 7s, 9s; also join, leave, read
 //!   - {at: 3s, for: 20s, load: {clients: 8, rate: 200/s, bytes: 32..256}}
 //!   - at: 3s                        # without a rate each session waits for its answer
-//!     for: 20s
+//!     for: 40s
 //!     load: {clients: 8, rate: 90/s, arrivals: poisson,       # or steady
 //!            burst: {of: 50, every: 5s},                      # besides the rate, or alone
 //!            mix: {send: 70, read: 20, history: 9, leave: 1}} # who leaves is replaced
@@ -36,11 +37,22 @@
 //!   - {at: 6s, stop: s1, restart_after: 1s}     # SIGTERM: drain, hand leadership over
 //!   - {at: 7s, restart: s2}         # stop, and start at once
 //!   - {at: 8s, for: 3s, pause: random(1)}       # SIGSTOP, SIGCONT
-//!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms}}
-//!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%}}
+//!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms, distribution: normal}}
+//!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%, side: receive}}
+//!   - {at: 9s, for: 4s, duplicate: {link: "leader -> rest", copies: 3}}    # in all; 2 if not said
+//!   - {at: 9s, for: 4s, reorder: {link: "ann <-> server-of(ann)", within: 50ms}}
+//!   - {at: 14s, for: 4s, mode: {s1: "p:10::a:20::c:30", "s2,s3": d}}    # the original's test modes
 //!   - {at: 15s, for: 3s, partition: "leader | rest", name: cut}
 //!   - {at: 19s, for: 1s, every: 2s, partition: halves}    # flaps until the last traffic; see shapes.rs
 //!   - {at: 19s, for: 2s, isolate: s2}           # the same as partition: "isolate(s2)"
+//!   - {at: 9s, for: 4s, slow_disk: {node: s2, by: 20ms, jitter: 10ms, probability: 50%}}    # fsync
+//!   - {at: 10s, fail_fsync: leader, restart_after: 1s}    # the next fsync fails, and the server with it
+//!   - {at: 11s, for: 2s, disk_full: {node: s3, after: 64KiB}}     # or disk_full: s3, at once
+//!   - {at: 12s, torn_write: s1, restart_after: 1s}        # SIGKILL in the middle of its next write
+//!   - {at: 13s, flip_byte: {node: s4, where: end}, restart_after: 1s}     # start, middle, end; or flip_byte: s4
+//!   - {at: 14s, wipe: s5, restart_after: 1s}    # killed, and its log is gone: it never votes again
+//!   - {at: 15s, for: 2s, clock: {node: follower, jump: -30s}}     # set right when it is healed
+//!   - {at: 15s, for: 2s, clock: {node: s1, rate: 1.5}}    # it runs so many times as fast
 //!   - at: 20s                       # drawn by the seed: which kinds, how often, how long each lasts
 //!     for: 15s
 //!     random: {pick: [kill, pause, partition], weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
@@ -61,12 +73,28 @@
 //!
 //! Times count from the moment when the cluster is ready and need a unit. What a target, a link and
 //! a group can be stands in `targets.rs`, next to the code that reads them.
+//!
+//! A fault of links concerns every message on them, or some:
+//!
+//! | key | means |
+//! |---|---|
+//! | `kinds` | `prepare`, `promise`, `accept`, `accepted`, `commit`, `heartbeat`, `catch-up` (`learn`: only the answers, which teach), `forward` (to the leader), `client` (all between clients and servers; `request`: what they say and ask; `log-read`: pages of the log), `control` (to and from the balancer, and what opens a connection) |
+//! | `probability` | the share of the messages that it hits |
+//! | `side` | `send` or `receive`: where it acts. If that is not said, a `drop` of all messages acts on both sides, all else on sending |
+//! | `distribution` | how delays with a `jitter` are spread, each with the mean `by`: `uniform` within ± jitter (if it is not said), `normal` with the jitter as its standard deviation, `exponential` or `pareto` (a heavier tail) from `by - jitter` on. [`Distribution`] says where they are cut off |
+//!
+//! What a letter of a `mode` means stands in [`paxosctl_node::link::Mode`]'s module: `p`, `a`, `c`
+//! put off prepares, accepts and commits by so many seconds, `g` reads of the log, `r` requests, `s`
+//! all; `d` is dead. With `--time-scale X` the times of a plan are multiplied, see [`Plan::scaled`].
 
 mod display;
 mod error;
 mod lower;
+mod machine;
+mod mode_text;
 mod random;
 mod raw;
+mod scale;
 mod script;
 mod shapes;
 mod targets;
@@ -79,11 +107,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{PlanError, PlanErrors};
+pub use machine::{Damage, DamageFault, MachineFault, MachineTrouble, Place};
 pub use random::RandomKind;
+pub use scale::{LARGEST_SCALE, SMALLEST_SCALE};
 
 pub use paxosctl_node::client::{Arrivals, Burst, Mix};
 use paxosctl_node::ids::ServerId;
-use paxosctl_node::link::Kind;
+use paxosctl_node::link::{Distribution, Kind, Mode, Side};
 use serde::{Deserialize, Serialize};
 
 /// Reads and checks the plan at `path`, and the scripts that it names.
@@ -131,6 +161,24 @@ pub fn parse(path: &Path, text: &str) -> Result<Plan, PlanErrors> {
     lower::plan(path, text)
 }
 
+/// Checks one fault as an item of `faults` in a plan with so many servers and these clients, for
+/// faults that are typed one by one. Errors have no file.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn parse_fault(text: &str, servers: u16, clients: &[String]) -> Result<Fault, PlanErrors> {
+    let names = targets::Names {
+        servers,
+        clients: clients.to_vec(),
+    };
+    lower::fault(text, names)
+}
+
+/// Whether a plan can have a client of this name.
+pub fn can_name_client(name: &str) -> bool {
+    lower::can_name_client(name)
+}
+
 /// A checked plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -150,6 +198,9 @@ pub struct Plan {
     /// is open and to bring all replicas level.
     pub settle: Duration,
     pub expect: Expect,
+    /// By what the times of the plan were multiplied; see [`Plan::scaled`].
+    #[serde(default = "scale::unscaled")]
+    pub time_scale: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,6 +233,9 @@ pub enum Say {
         /// Who must see it within the time given; empty for no demand.
         seen_by: Vec<String>,
         within: Option<Duration>,
+        /// When servers must have it in their logs.
+        #[serde(default)]
+        learned: Vec<Learned>,
     },
     Join {
         client: String,
@@ -197,6 +251,17 @@ pub enum Say {
         name: String,
         load: Load,
     },
+}
+
+/// When some servers have a message in their logs; times count from when it was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// By name.
+    pub by: Vec<String>,
+    /// Not before.
+    pub after: Option<Duration>,
+    /// At the latest.
+    pub within: Option<Duration>,
 }
 
 /// A stream of operations from many sessions in one process.
@@ -229,7 +294,7 @@ pub struct Fault {
     pub at: Duration,
     pub every: Option<Duration>,
     pub times: u32,
-    /// How long a pause or a link fault lasts; for a kill or a stop, the time until the restart.
+    /// How long a pause or a link fault lasts; for what ends a process, the time until the restart.
     /// `None`: until all is healed.
     pub lasts: Option<Duration>,
     pub verb: Verb,
@@ -269,6 +334,20 @@ pub enum Verb {
     Pause(Nodes),
     Links(LinkFault),
     Partition(Partition),
+    /// The original system's test modes, each of some servers.
+    Mode(Vec<ServerMode>),
+    /// Something is wrong with a disk or a clock.
+    Machine(MachineFault),
+    /// The servers are killed, and their disks changed while they are down.
+    Damage(DamageFault),
+}
+
+/// Servers and their mode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerMode {
+    pub servers: Nodes,
+    #[serde(with = "mode_text")]
+    pub mode: Mode,
 }
 
 /// What happens to messages on some links.
@@ -279,13 +358,29 @@ pub struct LinkFault {
     pub kinds: Vec<Kind>,
     /// The share of messages that are affected, from 0 to 1.
     pub probability: f64,
+    /// Where it acts. If that is not said, a cut acts at both ends, so that it holds at once and
+    /// also while one of the two cannot be reached; all else acts once, at the sender.
+    #[serde(default)]
+    pub side: Option<Side>,
     pub effect: LinkEffect,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum LinkEffect {
     Drop,
-    Delay { by: Duration, jitter: Duration },
+    Delay {
+        by: Duration,
+        jitter: Duration,
+        #[serde(default)]
+        distribution: Distribution,
+    },
+    /// So many in all of each message.
+    Duplicate {
+        copies: u32,
+    },
+    Reorder {
+        within: Duration,
+    },
 }
 
 /// A time in which faults are drawn, one after the other.
@@ -327,6 +422,8 @@ pub enum Nodes {
     Random(u16),
     /// The server that this client talks to: `server-of(ann)`.
     ServerOf(String),
+    /// One side of a link: every server that the other side does not mean.
+    Rest,
     /// Every server, the balancer and every client.
     All,
     /// Each of these; a node that several of them mean is meant once.

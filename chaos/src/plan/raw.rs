@@ -76,10 +76,14 @@ keys! {
 
 keys! {
     RawTraffic, "an item of `traffic`", free: false, {
-        at: "at", speaker: "as", say: "say", seen_by: "seen_by", within: "within", join: "join",
-        leave: "leave", read: "read", load: "load", lasts: "for", script: "script", every: "every",
-        times: "times",
+        at: "at", speaker: "as", say: "say", seen_by: "seen_by", within: "within",
+        learned: "learned", join: "join", leave: "leave", read: "read", load: "load", lasts: "for",
+        script: "script", every: "every", times: "times",
     }
+}
+
+keys! {
+    RawLearned, "an item of `learned`", free: false, { by: "by", after: "after", within: "within" }
 }
 
 keys! {
@@ -103,18 +107,54 @@ keys! {
     RawFault, "an item of `faults`", free: false, {
         at: "at", every: "every", times: "times", lasts: "for", restart_after: "restart_after",
         name: "name", kill: "kill", stop: "stop", restart: "restart", pause: "pause",
-        delay: "delay", drop: "drop", partition: "partition", isolate: "isolate", random: "random",
+        delay: "delay", drop: "drop", duplicate: "duplicate", reorder: "reorder", mode: "mode",
+        partition: "partition", isolate: "isolate", random: "random",
+        slow_disk: "slow_disk", fail_fsync: "fail_fsync", disk_full: "disk_full",
+        torn_write: "torn_write", flip_byte: "flip_byte", wipe: "wipe", clock: "clock",
     }
+}
+
+keys! {
+    RawSlowDisk, "`slow_disk`", free: false, {
+        node: "node", by: "by", jitter: "jitter", probability: "probability",
+    }
+}
+
+keys! {
+    RawDiskFull, "`disk_full`", free: false, { node: "node", after: "after" }
+}
+
+keys! {
+    RawFlipByte, "`flip_byte`", free: false, { node: "node", place: "where" }
+}
+
+keys! {
+    RawClock, "`clock`", free: false, { node: "node", jump: "jump", rate: "rate" }
 }
 
 keys! {
     RawDelay, "`delay`", free: false, {
-        link: "link", by: "by", jitter: "jitter", kinds: "kinds", probability: "probability",
+        link: "link", by: "by", jitter: "jitter", distribution: "distribution", kinds: "kinds",
+        probability: "probability", side: "side",
     }
 }
 
 keys! {
-    RawDrop, "`drop`", free: false, { link: "link", kinds: "kinds", probability: "probability" }
+    RawDrop, "`drop`", free: false, {
+        link: "link", kinds: "kinds", probability: "probability", side: "side",
+    }
+}
+
+keys! {
+    RawDuplicate, "`duplicate`", free: false, {
+        link: "link", copies: "copies", kinds: "kinds", probability: "probability", side: "side",
+    }
+}
+
+keys! {
+    RawReorder, "`reorder`", free: false, {
+        link: "link", within: "within", kinds: "kinds", probability: "probability", side: "side",
+    }
 }
 
 keys! {
@@ -164,7 +204,14 @@ fn map_entries<'a>(
 }
 
 /// Keys that other tools, or the words of this one, suggest.
-const MEANT: [(&str, &str, &str); 12] = [
+const MEANT: [(&str, &str, &str); 19] = [
+    ("`partition`", "bridge", "write partition: \"bridge(s3)\""),
+    (
+        "`partition`",
+        "chain",
+        "write partition: \"chain(s1,s2,s3)\"",
+    ),
+    ("`partition`", "halves", "write partition: halves"),
     ("an item of `faults`", "duration", "write `for`"),
     (
         "an item of `faults`",
@@ -188,6 +235,10 @@ const MEANT: [(&str, &str, &str); 12] = [
         "kinds",
         "it belongs inside: drop: {link: …, kinds: …}",
     ),
+    ("`delay`", "on", "write side: send or side: receive"),
+    ("`drop`", "on", "write side: send or side: receive"),
+    ("`duplicate`", "on", "write side: send or side: receive"),
+    ("`reorder`", "on", "write side: send or side: receive"),
     ("an item of `traffic`", "client", "write `as`"),
     ("an item of `traffic`", "from", "write `as`"),
     ("an item of `traffic`", "text", "write `say`"),

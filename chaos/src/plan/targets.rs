@@ -12,7 +12,8 @@
 //! | `all` | every server, the balancer and every client |
 //! | `s1,leader,ann` | each of these |
 //!
-//! A link is `a -> b`, `a <- b` or `a <-> b`, and each side may be any target.
+//! A link is `a -> b`, `a <- b` or `a <-> b`, and each side may be any target; one of the two may be
+//! `rest`, every server that the other side does not mean.
 //!
 //! The groups of a partition are parted by `|`; nodes in different groups cannot reach each other.
 //! `rest` is every *server* that no group names. The balancer, the clients, and servers that are in
@@ -57,7 +58,7 @@ impl Names {
         names.join(", ")
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         name == "balancer" || self.is_server(name) || self.clients.iter().any(|c| c == name)
     }
 
@@ -241,8 +242,8 @@ fn one_target(piece: Piece, names: &Names) -> Result<Nodes, Wrong> {
             return Err(Wrong::new(
                 piece.start,
                 4,
-                "`rest` has a meaning in the groups of a partition only",
-                "write for example partition: \"leader | rest\"",
+                "`rest` means what the other side or the other groups leave",
+                "write partition: \"leader | rest\", or as one side of a link: \"s1 <-> rest\"",
             ));
         }
         _ => None,
@@ -333,7 +334,19 @@ pub(super) fn links(text: &str, names: &Names) -> Result<Vec<Link>, Vec<Wrong>> 
             "write a -> b for one direction, a <-> b for both; each side is a node or a target",
         )]);
     };
-    let (from, to) = (nodes_of(left, names), nodes_of(right, names));
+    if left.text == "rest" && right.text == "rest" {
+        return Err(vec![Wrong::new(
+            piece.start,
+            piece.length(),
+            "`rest` of whom?",
+            "name the nodes on one side: s1 <-> rest",
+        )]);
+    }
+    let side = |side: Piece| match side.text {
+        "rest" => Ok(Nodes::Rest),
+        _ => nodes_of(side, names),
+    };
+    let (from, to) = (side(left), side(right));
     let (from, to) = match (from, to) {
         (Ok(from), Ok(to)) => (from, to),
         (from, to) => {

@@ -59,7 +59,7 @@ fn each_wrong_target_is_told_with_its_characters() {
     assert_eq!(wrong("nearest(ann)"), ["0+12 unknown target `nearest(…)`"]);
     assert_eq!(
         wrong("rest"),
-        ["0+4 `rest` has a meaning in the groups of a partition only"]
+        ["0+4 `rest` means what the other side or the other groups leave"]
     );
     assert_eq!(wrong("s1 -> s2"), ["0+8 a node is expected here"]);
 }
@@ -75,7 +75,14 @@ fn links_have_directions() {
     assert_eq!(read("s1->s2"), Ok("s1->s2".into()));
     assert_eq!(read("s1 <- leader"), Ok("leader->s1".into()));
     assert_eq!(read("ann <-> s1,s2"), Ok("ann->s1,s2 s1,s2->ann".into()));
+    assert_eq!(read("s1 <-> rest"), Ok("s1->rest rest->s1".into()));
+    assert_eq!(read("all <-> all"), Ok("all->all all->all".into()));
     let wrong = |text: &str| told(links(text, &names()).map(|_| "")).unwrap_err();
+    assert_eq!(wrong("rest <-> rest"), ["0+13 `rest` of whom?"]);
+    assert_eq!(
+        wrong("s1,rest -> s2"),
+        ["3+4 `rest` means what the other side or the other groups leave"]
+    );
     assert_eq!(wrong("s1"), ["0+2 `s1` is not a link"]);
     assert_eq!(wrong("s1 -> s9"), ["6+2 unknown server `s9`"]);
     assert_eq!(

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use paxosctl_node::link::Kind;
+use paxosctl_node::link::{Distribution, Kind, Mode, ModeError, Side};
+use paxosctl_node::machine::RATES_PERMILLE;
 
 /// A mistake in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,6 +172,77 @@ pub(super) fn duration_range(text: &str) -> Result<(Duration, Duration), Wrong> 
     Ok((least, most))
 }
 
+/// A duration with a sign: whether it points back, and how far. `30s`, `+30s`, `-30s`.
+pub(super) fn signed_duration(text: &str) -> Result<(Duration, bool), Wrong> {
+    const HELP: &str = "write how far and in which direction: 30s, or -30s";
+    let trimmed = text.trim();
+    let (back, rest) = match trimmed.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, trimmed.strip_prefix('+').unwrap_or(trimmed)),
+    };
+    let by = duration(rest).map_err(|wrong| Wrong::whole(text, wrong.message, HELP))?;
+    if by.is_zero() {
+        return Err(Wrong::whole(text, "a jump by nothing", HELP));
+    }
+    Ok((by, back))
+}
+
+/// How fast a clock runs, as a multiple of the true speed, in thousandths: `1.5`, `0.5`.
+pub(super) fn clock_rate(text: &str) -> Result<u32, Wrong> {
+    const HELP: &str = "write a multiple of the true speed from 0.01 to 100, as 1.5 or 0.5";
+    let wrong = |message: String| Wrong::whole(text, message, HELP);
+    let trimmed = text.trim();
+    let rate: f64 = match trimmed.strip_suffix('×').unwrap_or(trimmed).parse() {
+        Ok(rate) => rate,
+        Err(_) => return Err(wrong(format!("`{text}` is not a speed"))),
+    };
+    let permille = (rate * 1000.0).round();
+    let (least, most) = RATES_PERMILLE.into_inner();
+    if !(f64::from(least)..=f64::from(most)).contains(&permille) {
+        return Err(wrong(format!("`{text}` is out of range")));
+    }
+    match permille as u32 {
+        1000 => Err(wrong("a clock at the true speed is sound".to_owned())),
+        permille => Ok(permille),
+    }
+}
+
+/// A number of bytes: `512`, `64KiB`, `1.5MiB`, `64kB`.
+pub(super) fn bytes(text: &str) -> Result<u64, Wrong> {
+    const HELP: &str = "write a number of bytes, as 512, 64KiB or 1MiB";
+    const MOST: f64 = (1_u64 << 40) as f64;
+    let bad = || Wrong::whole(text, format!("`{text}` is not a number of bytes"), HELP);
+    let trimmed = text.trim();
+    let letters = trimmed
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(trimmed.len());
+    let number: f64 = trimmed[..letters].parse().map_err(|_| bad())?;
+    let unit = match trimmed[letters..].trim() {
+        "" | "B" => 1.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        _ => return Err(bad()),
+    };
+    let total = number * unit;
+    if total > MOST || total.fract() != 0.0 {
+        let message = format!("`{text}` is out of range");
+        return Err(Wrong::whole(text, message, HELP));
+    }
+    Ok(total as u64)
+}
+
+/// A number of bytes as a plan writes it: `64KiB`, `700B`.
+pub(super) fn show_bytes(bytes: u64) -> String {
+    match bytes {
+        0 => "0B".to_owned(),
+        bytes if bytes.is_multiple_of(1 << 20) => format!("{}MiB", bytes >> 20),
+        bytes if bytes.is_multiple_of(1 << 10) => format!("{}KiB", bytes >> 10),
+        bytes => format!("{bytes}B"),
+    }
+}
+
 /// `true` or `false`.
 pub(super) fn yes_or_no(text: &str) -> Result<bool, Wrong> {
     match text {
@@ -200,39 +272,99 @@ pub(super) fn byte_range(text: &str) -> Result<(u32, u32), Wrong> {
     }
 }
 
-/// Every kind of message and its name in a plan.
-pub(super) const KINDS: [(&str, Kind); 10] = [
-    ("prepare", Kind::Prepare),
-    ("promise", Kind::Promise),
-    ("accept", Kind::Accept),
-    ("accepted", Kind::Accepted),
-    ("commit", Kind::Commit),
-    ("heartbeat", Kind::Heartbeat),
-    ("catch-up", Kind::CatchUp),
-    ("forward", Kind::Forward),
-    ("client", Kind::Client),
-    ("control", Kind::Control),
+/// Every name of kinds of messages in a plan, and the kinds that it means.
+pub(super) const KINDS: [(&str, &[Kind]); 13] = [
+    ("prepare", &[Kind::Prepare]),
+    ("promise", &[Kind::Promise]),
+    ("accept", &[Kind::Accept]),
+    ("accepted", &[Kind::Accepted]),
+    ("commit", &[Kind::Commit]),
+    ("heartbeat", &[Kind::Heartbeat]),
+    ("catch-up", &[Kind::CatchUp, Kind::Learn]),
+    ("learn", &[Kind::Learn]),
+    ("forward", &[Kind::Forward]),
+    ("client", &[Kind::Request, Kind::LogRead, Kind::Session]),
+    ("request", &[Kind::Request]),
+    ("log-read", &[Kind::LogRead]),
+    ("control", &[Kind::Control]),
 ];
 
-/// The kind's name in a plan.
-pub(super) fn kind_name(kind: Kind) -> &'static str {
-    KINDS
-        .iter()
-        .find(|(_, known)| *known == kind)
-        .map_or("", |(name, _)| name)
+/// The names in a plan for kinds that were read from such names, each kind covered once.
+pub(super) fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
+    let mut left = kinds.to_vec();
+    let mut names = Vec::new();
+    // What a wider name covers needs no narrower one.
+    for (name, covered) in KINDS {
+        if covered.iter().all(|kind| left.contains(kind)) {
+            left.retain(|kind| !covered.contains(kind));
+            names.push(name);
+        }
+    }
+    names
 }
 
-/// One kind of message.
-pub(super) fn kind(text: &str) -> Result<Kind, Wrong> {
+/// The kinds that one name means.
+pub(super) fn kinds(text: &str) -> Result<&'static [Kind], Wrong> {
     let trimmed = text.trim();
     let found = KINDS.iter().find(|(name, _)| *name == trimmed);
-    found.map(|(_, kind)| *kind).ok_or_else(|| {
+    found.map(|(_, kinds)| *kinds).ok_or_else(|| {
         let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
         let help = match closest(trimmed, names.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),
             None => format!("the kinds are {}", names.join(", ")),
         };
         Wrong::whole(text, format!("unknown kind of message `{trimmed}`"), help)
+    })
+}
+
+/// How delays are spread.
+pub(super) fn distribution(text: &str) -> Result<Distribution, Wrong> {
+    const NAMES: [(&str, Distribution); 4] = [
+        ("uniform", Distribution::Uniform),
+        ("normal", Distribution::Normal),
+        ("exponential", Distribution::Exponential),
+        ("pareto", Distribution::Pareto),
+    ];
+    one_of(text, "distribution", &NAMES)
+}
+
+/// The distribution's name in a plan.
+pub(super) fn distribution_name(distribution: Distribution) -> &'static str {
+    match distribution {
+        Distribution::Uniform => "uniform",
+        Distribution::Normal => "normal",
+        Distribution::Exponential => "exponential",
+        Distribution::Pareto => "pareto",
+    }
+}
+
+/// Where a rule acts.
+pub(super) fn side(text: &str) -> Result<Side, Wrong> {
+    let names = [("send", Side::Send), ("receive", Side::Receive)];
+    one_of(text, "side", &names)
+}
+
+fn one_of<T: Copy>(text: &str, what: &str, names: &[(&str, T)]) -> Result<T, Wrong> {
+    let trimmed = text.trim();
+    if let Some((_, found)) = names.iter().find(|(name, _)| *name == trimmed) {
+        return Ok(*found);
+    }
+    let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    let help = match closest(trimmed, all.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("write one of {}", all.join(", ")),
+    };
+    Err(Wrong::whole(
+        text,
+        format!("unknown {what} `{trimmed}`"),
+        help,
+    ))
+}
+
+/// A server's mode in the original system's words: `p:10::a:20::c:30`.
+pub(super) fn mode(text: &str) -> Result<Mode, Wrong> {
+    text.parse().map_err(|error: ModeError| {
+        Wrong::new(error.start, error.length, error.message, error.help)
     })
 }
 
@@ -331,6 +463,39 @@ mod tests {
     }
 
     #[test]
+    fn jumps_speeds_and_bytes() {
+        let s = Duration::from_secs;
+        assert_eq!(signed_duration("30s"), Ok((s(30), false)));
+        assert_eq!(signed_duration("+1m"), Ok((s(60), false)));
+        assert_eq!(signed_duration("-30s"), Ok((s(30), true)));
+        for wrong in ["", "-", "--3s", "30", "0s", "-0s", "25h"] {
+            assert!(signed_duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(clock_rate("1.5"), Ok(1500));
+        assert_eq!(clock_rate("0.01"), Ok(10));
+        assert_eq!(clock_rate("2×"), Ok(2000));
+        for wrong in [
+            "", "1", "1.0001", "0.001", "-1", "101", "NaN", "inf", "fast",
+        ] {
+            assert!(clock_rate(wrong).is_err(), "{wrong}");
+        }
+        for (text, count) in [
+            ("0", 0),
+            ("512", 512),
+            ("64KiB", 65536),
+            ("1.5 MiB", 1572864),
+            ("2kB", 2000),
+        ] {
+            assert_eq!(bytes(text), Ok(count), "{text}");
+        }
+        for wrong in ["", "KiB", "64K", "-1", "1.5", "2TiB", "9999999MiB", "1e3"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(bytes(&show_bytes(65536)), Ok(65536));
+        assert_eq!(show_bytes(700), "700B");
+    }
+
+    #[test]
     fn numbers() {
         assert_eq!(whole_number("3", 1, 9), Ok(3));
         assert!(whole_number("0", 1, 9).is_err());
@@ -354,12 +519,34 @@ mod tests {
     #[test]
     fn every_kind_has_a_name_that_is_read_back() {
         for (name, known) in KINDS {
-            assert_eq!(kind(name), Ok(known));
-            assert_eq!(kind_name(known), name);
+            assert_eq!(kinds(name), Ok(known));
+            assert_eq!(kind_names(known), [name]);
+        }
+        let covered = |kind: &Kind| KINDS.iter().any(|(_, known)| known.contains(kind));
+        assert!(Kind::ALL.iter().all(covered));
+        assert_eq!(
+            kind_names(&[Kind::Request, Kind::LogRead]),
+            ["request", "log-read"]
+        );
+        assert_eq!(
+            kinds("comit").map_err(|wrong| wrong.help),
+            Err("did you mean `commit`?".to_owned())
+        );
+    }
+
+    #[test]
+    fn distributions_and_sides_are_words() {
+        for text in ["uniform", "normal", "exponential", "pareto"] {
+            assert_eq!(distribution(text).map(distribution_name), Ok(text));
         }
         assert_eq!(
-            kind("comit").map_err(|wrong| wrong.help),
-            Err("did you mean `commit`?".to_owned())
+            distribution("gauss").map_err(|wrong| wrong.help),
+            Err("write one of uniform, normal, exponential, pareto".to_owned())
+        );
+        assert_eq!(side("receive"), Ok(Side::Receive));
+        assert_eq!(
+            side("recieve").map_err(|wrong| wrong.help),
+            Err("did you mean `receive`?".to_owned())
         );
     }
 

@@ -1,16 +1,30 @@
 //! The result of a run, and its renderings.
 
+mod annotations;
+mod html;
+mod junit;
+mod markdown;
 mod model;
 mod render;
+mod schema;
+mod sheet;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod text;
+mod timeline;
+mod words;
 
+pub use annotations::annotations;
+pub use html::{html, html_index};
+pub use junit::junit;
+pub use markdown::{markdown, markdown_of_all};
 pub use model::{
     CheckResult, ClientRow, FaultRow, HeldValue, Latency, Outcome, ReplicaRow, RunResult,
-    SCHEMA_VERSION, TrafficSummary, Verdict, Violation,
+    RunResults, SCHEMA_VERSION, TrafficSummary, Verdict, Violation,
 };
-pub use render::{Look, json, tables};
+pub use render::{Look, json, json_of_all, tables};
+pub use schema::RESULT_SCHEMA;
 pub(crate) use summary::{clients, faults, replicas, traffic};
 pub(crate) use text::{clip, count, moment, plain, share, time};
+pub use timeline::Timeline;

@@ -8,10 +8,22 @@ use serde::{Deserialize, Serialize};
 /// The version of the form of `result.json`. It grows when a field changes its meaning or goes.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// What a JSON report of several runs holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunResults {
+    /// As in each of the runs.
+    pub schema_version: u32,
+    /// In the order in which they ended.
+    pub runs: Vec<RunResult>,
+}
+
 /// The judgement of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunResult {
-    /// [`SCHEMA_VERSION`] of the program that wrote it.
+    /// The version of the form. It grows when a field changes its meaning or goes; fields are only
+    /// ever added within one version.
     pub schema_version: u32,
     /// The plan's name.
     pub plan: String,
@@ -41,6 +53,7 @@ pub struct RunResult {
 
 /// The judgement in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every check holds, and every fault bit.
@@ -57,6 +70,7 @@ pub enum Verdict {
 
 /// What came of one check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckResult {
     /// `agreement`, `acked-present`, …
     pub property: String,
@@ -71,6 +85,7 @@ pub struct CheckResult {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     Holds,
@@ -82,6 +97,7 @@ pub enum Outcome {
 
 /// One way in which a property does not hold.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Violation {
     pub property: String,
     /// What is wrong, for a person.
@@ -104,6 +120,7 @@ pub struct Violation {
 
 /// What one server holds in a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HeldValue {
     pub server: String,
     pub value: String,
@@ -111,6 +128,7 @@ pub struct HeldValue {
 
 /// One server at the end of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReplicaRow {
     pub server: String,
     /// `up`, `down`, `paused`, `not voting`, or `unreadable` when its log could not be read.
@@ -132,6 +150,7 @@ pub struct ReplicaRow {
 
 /// One firing of one fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FaultRow {
     /// `f1`, `f2`, … in the order of the plan.
     pub fault: String,
@@ -156,6 +175,7 @@ pub struct FaultRow {
 
 /// What the clients sent and got.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TrafficSummary {
     pub sent: u64,
     pub acked: u64,
@@ -173,6 +193,7 @@ pub struct TrafficSummary {
 
 /// Times from saying to acknowledgement: exact ranks of all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Latency {
     pub p50_us: u64,
     pub p95_us: u64,
@@ -182,6 +203,7 @@ pub struct Latency {
 
 /// One client process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClientRow {
     pub client: String,
     /// The sessions of the process: one for a chat client's life, many for a load.

@@ -6,11 +6,10 @@ use comfy_table::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::model::{
-    CheckResult, ClientRow, FaultRow, Outcome, ReplicaRow, RunResult, TrafficSummary, Verdict,
-    Violation,
-};
-use super::text::{count, moment, plain, time};
+use super::model::{CheckResult, RunResult, RunResults, SCHEMA_VERSION, Verdict, Violation};
+use super::sheet::{self, Entry, Sheet, Tone};
+use super::text::{count, plain};
+use super::words;
 
 /// How tables look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +28,18 @@ pub fn json(result: &RunResult) -> String {
     text
 }
 
+/// The results of several runs as one document.
+pub fn json_of_all(results: &[RunResult]) -> String {
+    let all = RunResults {
+        schema_version: SCHEMA_VERSION,
+        runs: results.to_vec(),
+    };
+    let mut text = serde_json::to_string_pretty(&all)
+        .expect("the model has string keys only, and no maps or floats");
+    text.push('\n');
+    text
+}
+
 /// The result for a person: verdict, checks, violations, replicas, faults, traffic, and where it is
 /// kept and how it is repeated. Ends with a line feed.
 pub fn tables(result: &RunResult, look: Look) -> String {
@@ -37,23 +48,16 @@ pub fn tables(result: &RunResult, look: Look) -> String {
         look,
     };
     verdict(&mut out, result);
-    if !result.checks.is_empty() {
-        out.title("Checks");
-        checks(&mut out, &result.checks);
-    }
+    out.sheet(&sheet::checks(&result.checks));
     violations(&mut out, result);
-    if !result.replicas.is_empty() {
-        out.title("Replicas");
-        replicas(&mut out, &result.replicas);
-    }
-    if !result.faults.is_empty() {
-        out.title("Faults");
-        faults(&mut out, &result.faults);
-    }
+    out.sheet(&sheet::replicas(&result.replicas));
+    out.sheet(&sheet::faults(&result.faults));
     if !result.clients.is_empty() {
         out.title("Traffic");
-        traffic(&mut out, &result.traffic);
-        clients(&mut out, &result.clients);
+        for line in words::traffic(&result.traffic) {
+            out.wrapped(&line, 0, 2);
+        }
+        out.rows(&sheet::clients(&result.clients));
     }
     out.text.push('\n');
     if let Some(dir) = &result.run_dir {
@@ -139,8 +143,36 @@ impl Out {
         table
     }
 
-    fn cell(&self, text: &str, colour: Option<Color>) -> Cell {
-        let cell = Cell::new(text);
+    /// The table under its title, unless it is empty.
+    fn sheet(&mut self, sheet: &Sheet) {
+        if !sheet.rows.is_empty() {
+            self.title(sheet.title);
+            self.rows(sheet);
+        }
+    }
+
+    fn rows(&mut self, sheet: &Sheet) {
+        let mut table = self.table(&sheet.header);
+        for row in &sheet.rows {
+            table.add_row(row.iter().map(|entry| self.cell(entry)));
+        }
+        for &column in &sheet.right {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        self.place(table, &sheet.wraps);
+    }
+
+    fn cell(&self, entry: &Entry) -> Cell {
+        let cell = Cell::new(&entry.text);
+        let colour = match entry.tone {
+            Tone::Plain => None,
+            Tone::Good => Some(Color::Green),
+            Tone::Doubt => Some(Color::Yellow),
+            Tone::Bad => Some(Color::Red),
+            Tone::Faint => Some(Color::DarkGrey),
+        };
         match colour.filter(|_| self.look.colour) {
             Some(colour) => cell.fg(colour),
             None => cell,
@@ -235,14 +267,7 @@ fn verdict(out: &mut Out, result: &RunResult) {
     };
     let word = out.style(result.verdict.word(), colour);
     out.text.push_str(&word);
-    let mut facts = vec![format!("{} · seed {}", result.plan, result.seed)];
-    if result.servers > 0 {
-        facts.push(count(result.servers as u64, "server"));
-        facts.push(format!("{} acknowledged", result.traffic.acked));
-        facts.push(count(result.faults.len() as u64, "fault"));
-        facts.push(time(result.duration_us));
-    }
-    let line = plain(&facts.join(" · "));
+    let line = plain(&words::facts(result).join(" · "));
     let taken = result.verdict.word().width() + 2;
     if taken + line.width() <= out.room(0) {
         out.text.push_str("  ");
@@ -257,24 +282,6 @@ fn verdict(out: &mut Out, result: &RunResult) {
         let first = reason.lines().next().unwrap_or_default();
         out.wrapped(&format!("• {first}"), 2, 2);
     }
-}
-
-fn checks(out: &mut Out, checks: &[CheckResult]) {
-    let mut table = out.table(&["property", "result", "evidence"]);
-    for check in checks {
-        let (word, colour) = match check.outcome {
-            Outcome::Holds => ("holds", Color::Green),
-            Outcome::Violated => ("VIOLATED", Color::Red),
-            Outcome::Inconclusive => ("inconclusive", Color::Yellow),
-            Outcome::NotJudged => ("–", Color::DarkGrey),
-        };
-        table.add_row([
-            out.cell(&check.property, None),
-            out.cell(word, Some(colour)),
-            out.cell(&plain(&check.evidence), None),
-        ]);
-    }
-    out.place(table, &[2]);
 }
 
 fn violations(out: &mut Out, result: &RunResult) {
@@ -305,174 +312,8 @@ fn one_violation(out: &mut Out, number: usize, violation: &Violation) {
     out.text.push_str(&heading);
     out.text.push('\n');
     out.wrapped(&violation.message, 2, 2);
-    for held in &violation.values {
-        out.wrapped(&format!("{} holds {}", held.server, held.value), 4, 2);
-    }
-    if let Some(first) = violation
-        .first_divergence
-        .filter(|f| Some(*f) != violation.slot)
-    {
-        out.wrapped(&format!("the logs differ from slot {first} on"), 2, 2);
-    }
-    if let Some(at_us) = violation.at_us {
-        let faults = if violation.active_faults.is_empty() {
-            "no fault was active".to_string()
-        } else {
-            format!("active: {}", violation.active_faults.join(", "))
-        };
-        out.wrapped(&format!("at {}; {faults}", moment(at_us)), 2, 2);
-    }
-}
-
-fn replicas(out: &mut Out, rows: &[ReplicaRow]) {
-    let mut table = out.table(&[
-        "server",
-        "state",
-        "slots",
-        "messages",
-        "log digest",
-        "restarts",
-        "worst lag",
-    ]);
-    let first = rows.iter().find_map(|row| row.digest.as_ref());
-    for row in rows {
-        let state = match row.state.as_str() {
-            "up" => Color::Green,
-            _ => Color::Yellow,
-        };
-        let same = if row.digest.as_ref() == first {
-            Color::Green
-        } else {
-            Color::Red
-        };
-        let lag = match row.worst_lag_slots {
-            0 => "0".to_string(),
-            slots => count(slots, "slot"),
-        };
-        table.add_row([
-            out.cell(&row.server, None),
-            out.cell(&row.state, Some(state)),
-            right(&row.slots.to_string()),
-            right(&row.messages.to_string()),
-            out.cell(row.digest.as_deref().unwrap_or("–"), Some(same)),
-            right(&row.restarts.to_string()),
-            right(&lag),
-        ]);
-    }
-    align_right(&mut table, &[2, 3, 5, 6]);
-    out.place(table, &[]);
-}
-
-fn faults(out: &mut Out, rows: &[FaultRow]) {
-    let mut table = out.table(&[
-        "fault",
-        "planned",
-        "fired at",
-        "target",
-        "effect",
-        "healed at",
-    ]);
-    for row in rows {
-        let name = if row.firings > 1 {
-            format!("{} {}/{}", row.fault, row.firing, row.firings)
-        } else {
-            row.fault.clone()
-        };
-        let effect = match &row.problem {
-            Some(problem) => format!("{} — DID NOT BITE: {problem}", row.effect),
-            None => row.effect.clone(),
-        };
-        let colour = if row.bit { None } else { Some(Color::Yellow) };
-        table.add_row([
-            out.cell(&name, None),
-            out.cell(&row.planned, None),
-            right(&moment(row.fired_at_us)),
-            out.cell(&targets(&row.resolved), None),
-            out.cell(&effect, colour),
-            right(&row.healed_at_us.map_or_else(|| "never".to_string(), moment)),
-        ]);
-    }
-    align_right(&mut table, &[2, 5]);
-    out.place(table, &[1, 3, 4]);
-}
-
-/// The first few targets; a partition of many nodes has dozens of links.
-fn targets(resolved: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let mut text = resolved[..resolved.len().min(SHOWN)].join(", ");
-    if resolved.len() > SHOWN {
-        text.push_str(&format!(" and {} more", resolved.len() - SHOWN));
-    }
-    plain(&text)
-}
-
-fn traffic(out: &mut Out, traffic: &TrafficSummary) {
-    let mut line = format!(
-        "sent {} · acked {} · unknown {}",
-        traffic.sent, traffic.acked, traffic.unknown
-    );
-    if traffic.unknown > 0 {
-        line.push_str(&format!(" ({} of them in the log)", traffic.unknown_in_log));
-    }
-    if traffic.reads > 0 {
-        line.push_str(&format!(" · reads {}", traffic.reads));
-    }
-    out.wrapped(&line, 0, 2);
-    if let Some(latency) = &traffic.latency {
-        let line = format!(
-            "ack latency p50 {} · p95 {} · p99 {} · max {}",
-            time(latency.p50_us),
-            time(latency.p95_us),
-            time(latency.p99_us),
-            time(latency.max_us)
-        );
-        out.wrapped(&line, 0, 2);
-    }
-    if let Some((length, at)) = traffic.longest_gap_us.zip(traffic.longest_gap_at_us) {
-        let line = format!(
-            "longest gap without an ack {} at {}",
-            time(length),
-            moment(at)
-        );
-        out.wrapped(&line, 0, 2);
-    }
-}
-
-fn clients(out: &mut Out, rows: &[ClientRow]) {
-    let mut table = out.table(&["client", "sent", "acked", "unknown", "delivered", "journey"]);
-    for row in rows {
-        let mut journey = if row.sessions > 1 && row.journey.is_empty() {
-            count(row.sessions, "session")
-        } else {
-            row.journey.join(" → ")
-        };
-        if row.reroutes > 0 {
-            if !journey.is_empty() {
-                journey.push_str(", ");
-            }
-            journey.push_str(&count(row.reroutes, "reroute"));
-        }
-        table.add_row([
-            out.cell(&row.client, None),
-            right(&row.sent.to_string()),
-            right(&row.acked.to_string()),
-            right(&row.unknown.to_string()),
-            right(&row.delivered.to_string()),
-            out.cell(&journey, None),
-        ]);
-    }
-    align_right(&mut table, &[1, 2, 3, 4]);
-    out.place(table, &[5]);
-}
-
-fn right(text: &str) -> Cell {
-    Cell::new(text)
-}
-
-fn align_right(table: &mut Table, columns: &[usize]) {
-    for &column in columns {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    let values = violation.values.len();
+    for (place, line) in words::explained(violation).iter().enumerate() {
+        out.wrapped(line, if place < values { 4 } else { 2 }, 2);
     }
 }

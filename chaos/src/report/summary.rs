@@ -2,9 +2,11 @@
 
 use super::model::{ClientRow, FaultRow, Latency, ReplicaRow, TrafficSummary};
 use super::text::{count, plain};
-use crate::check::{Context, faults_problem, latencies, link_hits, longest_gap, percentile};
+use crate::check::{
+    Context, faults_problem, latencies, link_hits, longest_gap, machine_effects, percentile,
+};
 use crate::fnv::fnv1a;
-use crate::history::{Applied, Firing, Replica, State};
+use crate::history::{ActionLine, Applied, Firing, Replica, State};
 use crate::target::{Action, Change};
 
 /// One row a server, in the plan's order.
@@ -138,6 +140,24 @@ fn effect(context: &Context, firing: &Firing) -> String {
             Change::Nothing { node, reason } => {
                 parts.push(format!("{node} unchanged: {}", plain(reason)));
             }
+            // What came of it is told below.
+            Change::Machine { .. } => {}
+            Change::MachineLater { node, .. } => {
+                parts.push(format!("{node} concerned when it returns"));
+            }
+            Change::Flipped {
+                node,
+                file,
+                offset,
+                from,
+                to,
+            } => parts.push(format!(
+                "{node}: {} byte {offset} {from:02x} → {to:02x}",
+                plain(file)
+            )),
+            Change::Wiped { node, bytes } => {
+                parts.push(format!("{node}: log of {} removed", count(*bytes, "byte")));
+            }
             Change::Links { generation, .. } | Change::LinksLater { generation, .. } => {
                 match tables.iter_mut().find(|(known, _)| known == generation) {
                     Some((_, nodes)) => *nodes += 1,
@@ -145,6 +165,15 @@ fn effect(context: &Context, firing: &Firing) -> String {
                 }
             }
         }
+    }
+    let mut machines = machine_effects(context, firing);
+    let fell = |line: &&ActionLine| matches!(line.action, Action::Fall { .. });
+    if firing.breaks.iter().any(|line| fell(&line)) {
+        // Why it ended comes before that it did.
+        machines.append(&mut parts);
+        parts = machines;
+    } else {
+        parts.append(&mut machines);
     }
     for (generation, nodes) in &tables {
         parts.push(format!("table {generation} on {}", count(*nodes, "node")));

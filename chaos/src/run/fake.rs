@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use paxosctl_node::event::{Event, NodeEvent};
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
+use paxosctl_node::machine::MachineRule;
 use paxosctl_node::value::{Command, Value};
 
 use crate::history::micros;
-use crate::plan::Plan;
+use crate::plan::{Damage, Plan};
 use crate::schedule::servers;
 use crate::target::{
     Action, Change, Effect, LogSource, Observation, Op, ReplicaLog, Target, TargetError,
@@ -32,6 +33,7 @@ pub struct Fake {
     seqs: BTreeMap<String, u64>,
     log: Vec<Value>,
     generation: u64,
+    machines: Vec<MachineRule>,
     /// Operations in the order of their arrival.
     pub ops: Vec<(Duration, Op)>,
     /// How long an action takes.
@@ -62,6 +64,7 @@ impl Fake {
             seqs: BTreeMap::new(),
             log: Vec::new(),
             generation: 0,
+            machines: Vec::new(),
             ops: Vec::new(),
             apply_takes: Duration::ZERO,
             failing: BTreeSet::new(),
@@ -157,6 +160,29 @@ impl Fake {
             }
             Action::Resume { .. } if !self.paused.remove(node) => nothing("it is not paused"),
             Action::Resume { .. } => Change::Resumed { node: name },
+            Action::Damage { .. } if !is_down => nothing("it is up"),
+            Action::Damage { damage, seed, .. } => match damage {
+                Damage::Wipe => Change::Wiped {
+                    node: name,
+                    bytes: 9,
+                },
+                Damage::FlipByte { .. } => Change::Flipped {
+                    node: name,
+                    file: "00000001.log".to_owned(),
+                    offset: *seed % 9,
+                    from: 1,
+                    to: 2,
+                },
+            },
+            Action::Fall { .. } => nothing("nothing is done for it"),
+            Action::Machine { .. } if is_down => Change::MachineLater {
+                node: name,
+                generation: self.generation,
+            },
+            Action::Machine { .. } => Change::Machine {
+                node: name,
+                generation: self.generation,
+            },
             Action::Links { .. } => {
                 let generation = self.generation;
                 Change::Links {
@@ -243,7 +269,22 @@ impl Target for Fake {
             | Action::Stop { nodes }
             | Action::Start { nodes }
             | Action::Pause { nodes }
-            | Action::Resume { nodes } => nodes.clone(),
+            | Action::Resume { nodes }
+            | Action::Damage { nodes, .. }
+            | Action::Fall { nodes } => nodes.clone(),
+            Action::Machine { rules } => {
+                self.generation += 1;
+                let before = std::mem::replace(&mut self.machines, rules.clone());
+                let of = |rules: &[MachineRule], node: &str| {
+                    let own = rules.iter().filter(|rule| rule.node == node);
+                    own.cloned().collect::<Vec<_>>()
+                };
+                let servers = self.servers.iter();
+                servers
+                    .filter(|server| of(&before, server) != of(rules, server))
+                    .cloned()
+                    .collect()
+            }
             Action::Links { .. } => {
                 self.generation += 1;
                 let servers = self.servers.iter();
@@ -316,9 +357,16 @@ impl Target for Fake {
             self.now = self.now.max(until);
         }
         let later = self.coming.split_off(&(self.now, u64::MAX));
-        std::mem::replace(&mut self.coming, later)
-            .into_values()
-            .collect()
+        let come = std::mem::replace(&mut self.coming, later);
+        for observation in come.values() {
+            if let Observation::Fell { node, rule, .. } = observation {
+                self.down.insert(node.clone());
+                self.machines.retain(|known| {
+                    (&known.id, &known.node) != (rule, node) || !known.what.is_over_once_it_struck()
+                });
+            }
+        }
+        come.into_values().collect()
     }
 
     fn failure(&self) -> Option<TargetError> {

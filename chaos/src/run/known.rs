@@ -122,7 +122,13 @@ impl Known {
             Change::Resumed { node } => {
                 self.paused.remove(node);
             }
-            Change::Links { .. } | Change::LinksLater { .. } | Change::Nothing { .. } => {}
+            Change::Links { .. }
+            | Change::LinksLater { .. }
+            | Change::Machine { .. }
+            | Change::MachineLater { .. }
+            | Change::Flipped { .. }
+            | Change::Wiped { .. }
+            | Change::Nothing { .. } => {}
         }
     }
 

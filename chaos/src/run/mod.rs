@@ -13,6 +13,7 @@ mod known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use paxosctl_node::event::Event;
 use paxosctl_node::ids::ServerId;
 
 use crate::history::{self, ActionLine, Line, Phase, RunHeader, Step, micros};
@@ -113,7 +114,11 @@ pub fn run(
 /// The command that repeats a run.
 pub fn command(plan: &Plan, seed: u64) -> String {
     let path = quoted(&plan.path.display().to_string());
-    format!("paxosctl run {path} --seed {seed}")
+    let mut command = format!("paxosctl run {path} --seed {seed}");
+    if plan.time_scale != 1.0 {
+        command = format!("{command} --time-scale {}", plan.time_scale);
+    }
+    command
 }
 
 /// A word as a shell must be given it.
@@ -396,6 +401,9 @@ impl Run<'_> {
                             node: &leader,
                         });
                     }
+                    if let Event::DiskTrouble { .. } = event.event {
+                        self.faults.struck(&node, at_us);
+                    }
                     let what = event.event;
                     (self.sink)(&Line::Node { at_us, node, what });
                 }
@@ -418,6 +426,7 @@ impl Run<'_> {
                         last_lines,
                     });
                 }
+                Observation::Fell { node, status, rule } => self.fell(node, status, &rule),
                 Observation::Log { server, log } => self.log(server, log),
             }
         }

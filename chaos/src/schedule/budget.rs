@@ -41,6 +41,8 @@ impl Budget {
                 let from = fault.firing(number);
                 let to = match (&fault.verb, fault.lasts) {
                     (Verb::Restart(_), _) => from,
+                    // It comes back, and does not vote.
+                    (Verb::Damage(_), _) => Duration::MAX,
                     (_, Some(lasts)) => from + lasts,
                     (_, None) => Duration::MAX,
                 };
@@ -82,6 +84,9 @@ impl Budget {
 fn cost(verb: &Verb, resolved: &Resolved, view: &View) -> usize {
     let is_server = |name: &String| view.servers.contains(name);
     match (verb, resolved) {
+        // Slow or dead, no majority should need it.
+        (_, Resolved::Modes(modes)) => modes.len(),
+        // A server with a slow disk or a wrong clock counts as broken: it may cost an election.
         (_, Resolved::Nodes(nodes)) => nodes.iter().filter(|node| is_server(node)).count(),
         (Verb::Links(fault), _) if fault.probability < 1.0 || !fault.kinds.is_empty() => 0,
         (Verb::Links(fault), _) if fault.effect != LinkEffect::Drop => 0,

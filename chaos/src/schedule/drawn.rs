@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use paxosctl_node::link::Distribution;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -127,7 +128,13 @@ impl<'a> Draw<'a> {
             RandomKind::Delay => {
                 let by = self.between((Duration::from_millis(5), Duration::from_millis(60)));
                 let jitter = self.between((Duration::ZERO, by));
-                Some(on_links(LinkEffect::Delay { by, jitter }, 1.0))
+                let distribution = Distribution::Uniform;
+                let effect = LinkEffect::Delay {
+                    by,
+                    jitter,
+                    distribution,
+                };
+                Some(on_links(effect, 1.0))
             }
             RandomKind::Drop => {
                 let share = f64::from(self.rng.random_range(5..=30u32)) / 100.0;
@@ -229,6 +236,7 @@ fn on_links(effect: LinkEffect, probability: f64) -> Drawn {
             }],
             kinds: Vec::new(),
             probability,
+            side: None,
             effect,
         }),
         cost: 0,

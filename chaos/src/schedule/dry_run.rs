@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Resolved, View, clients, firing_rng, resolve, servers, timeline};
 use crate::history::Step;
-use crate::plan::{Burst, Fault, Nodes, Plan, Say, Verb};
+use crate::plan::{Burst, Fault, MachineTrouble, Nodes, Plan, Say, Verb};
 
 /// One line of the timeline, for a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +72,17 @@ pub fn dry_run(plan: &Plan, seed: u64) -> Vec<Row> {
 }
 
 fn heal_text(fault: &Fault) -> &'static str {
-    match fault.verb {
+    match &fault.verb {
         Verb::Kill(_) | Verb::Stop(_) | Verb::Restart(_) => "start again",
         Verb::Pause(_) => "resume",
         Verb::Links(_) | Verb::Partition(_) => "heal the links",
+        Verb::Machine(fault) if fault.what.is_deadly() => "heal the disk, start again",
+        Verb::Machine(fault) => match fault.what {
+            MachineTrouble::SlowDisk { .. } => "heal the disk",
+            _ => "set the clock right",
+        },
+        Verb::Damage(_) => "start again",
+        Verb::Mode(_) => "end the mode",
     }
 }
 
@@ -86,6 +93,7 @@ fn traffic_text(what: &Say) -> (String, String) {
             text,
             seen_by,
             within,
+            learned,
         } => {
             let mut action = format!("says {text:?}");
             if !seen_by.is_empty() {
@@ -93,6 +101,9 @@ fn traffic_text(what: &Say) -> (String, String) {
             }
             if let Some(within) = within {
                 action = format!("{action} within {within:?}");
+            }
+            for demand in learned {
+                action = format!("{action}, {demand}");
             }
             (client.clone(), action)
         }
@@ -126,17 +137,23 @@ fn resolved_text(verb: &Verb, resolved: &Resolved) -> String {
         Verb::Kill(nodes) | Verb::Stop(nodes) | Verb::Restart(nodes) | Verb::Pause(nodes) => {
             matches!(nodes, Nodes::Random(_))
         }
+        Verb::Machine(fault) => matches!(fault.servers, Nodes::Random(_)),
+        Verb::Damage(fault) => matches!(fault.servers, Nodes::Random(_)),
         _ => false,
     };
     match resolved {
         Resolved::Nodes(nodes) if drawn => format!("{}, if up", nodes.join(", ")),
         Resolved::Nodes(nodes) => nodes.join(", "),
         Resolved::Links(links) => link_names(links).join(", "),
+        Resolved::Modes(modes) => {
+            let servers: Vec<&str> = modes.iter().map(|(server, _)| server.as_str()).collect();
+            servers.join(", ")
+        }
     }
 }
 
 /// `s1->s2` for each link.
-pub(crate) fn link_names(links: &[(String, String)]) -> Vec<String> {
+pub fn link_names(links: &[(String, String)]) -> Vec<String> {
     links
         .iter()
         .map(|(from, to)| format!("{from}->{to}"))

@@ -14,8 +14,7 @@ mod shapes;
 use std::time::Duration;
 
 pub use drawn::drawn;
-pub(crate) use dry_run::link_names;
-pub use dry_run::{Row, dry_run};
+pub use dry_run::{Row, dry_run, link_names};
 pub use resolve::{Resolved, Unresolved, View, resolve};
 
 use rand_chacha::ChaCha8Rng;

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use paxosctl_node::link::Mode;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::shapes;
-use crate::plan::{Link, Member, Nodes, Partition, Shape, Verb};
+use super::{link_names, shapes};
+use crate::plan::{
+    DamageFault, Link, MachineFault, Member, Nodes, Partition, ServerMode, Shape, Verb,
+};
 
 /// What is known of the cluster.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,6 +34,19 @@ pub enum Resolved {
     Nodes(Vec<String>),
     /// From and to; never a node and itself, none twice.
     Links(Vec<(String, String)>),
+    /// Servers and their modes, no server twice.
+    Modes(Vec<(String, Mode)>),
+}
+
+impl Resolved {
+    /// The nodes, or the links as `s1->s2`.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Resolved::Nodes(nodes) => nodes.clone(),
+            Resolved::Links(links) => link_names(links),
+            Resolved::Modes(modes) => modes.iter().map(|(server, _)| server.clone()).collect(),
+        }
+    }
 }
 
 /// Why a target means nothing at the moment.
@@ -63,8 +79,13 @@ pub fn resolve(verb: &Verb, view: &View, rng: &mut ChaCha8Rng) -> Result<Resolve
             let found = resolver.nodes(nodes, &BTreeSet::new())?;
             not_empty(found, nodes).map(Resolved::Nodes)
         }
+        Verb::Machine(MachineFault { servers, .. }) | Verb::Damage(DamageFault { servers, .. }) => {
+            let found = resolver.nodes(servers, &BTreeSet::new())?;
+            not_empty(found, servers).map(Resolved::Nodes)
+        }
         Verb::Links(fault) => resolver.links(&fault.links),
         Verb::Partition(partition) => resolver.partition(partition),
+        Verb::Mode(modes) => resolver.modes(modes),
     }
 }
 
@@ -104,6 +125,13 @@ impl Resolver<'_> {
                 self.draw(nodes, 1, &taken)
             }
             Nodes::Random(count) => self.draw(nodes, usize::from(*count), taken),
+            Nodes::Rest => {
+                let others = view.servers.iter();
+                others
+                    .filter(|name| !taken.contains(*name))
+                    .cloned()
+                    .collect()
+            }
             Nodes::Servers => view.servers.clone(),
             Nodes::Clients => self.clients(),
             Nodes::Balancer => vec!["balancer".to_owned()],
@@ -168,7 +196,7 @@ impl Resolver<'_> {
         let mut found: Vec<(String, String)> = Vec::new();
         for link in links {
             // The side that is drawn avoids the other one.
-            let (from, to) = if is_drawn(&link.from) {
+            let (from, to) = if is_drawn(&link.from) && link.to != Nodes::Rest {
                 let to = self.nodes(&link.to, &BTreeSet::new())?;
                 let taken = to.iter().cloned().collect();
                 (self.nodes(&link.from, &taken)?, to)
@@ -184,6 +212,20 @@ impl Resolver<'_> {
             return Err(Unresolved("both sides mean the same node now".to_owned()));
         }
         Ok(Resolved::Links(found))
+    }
+
+    /// Who is meant twice has the first of the modes; what is drawn avoids those named before.
+    fn modes(&mut self, modes: &[ServerMode]) -> Result<Resolved, Unresolved> {
+        let mut taken = BTreeSet::new();
+        let mut found = Vec::new();
+        for ServerMode { servers, mode } in modes {
+            for server in self.nodes(servers, &taken)? {
+                if taken.insert(server.clone()) {
+                    found.push((server, mode.clone()));
+                }
+            }
+        }
+        Ok(Resolved::Modes(found))
     }
 
     fn partition(&mut self, partition: &Partition) -> Result<Resolved, Unresolved> {
@@ -294,7 +336,8 @@ impl Resolver<'_> {
 
 fn is_drawn(nodes: &Nodes) -> bool {
     match nodes {
-        Nodes::Random(_) | Nodes::Follower => true,
+        // The rest is known only when the other side is.
+        Nodes::Random(_) | Nodes::Follower | Nodes::Rest => true,
         Nodes::Several(several) => several.iter().any(is_drawn),
         _ => false,
     }

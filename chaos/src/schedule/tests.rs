@@ -40,6 +40,12 @@ fn resolved(fault: &str, view: &View, seed: u64) -> Result<String, String> {
     match resolve(&plan.faults[0].verb, view, &mut rng) {
         Ok(Resolved::Nodes(nodes)) => Ok(nodes.join(" ")),
         Ok(Resolved::Links(links)) => Ok(dry_run::link_names(&links).join(" ")),
+        Ok(Resolved::Modes(modes)) => {
+            let shown = modes
+                .iter()
+                .map(|(server, mode)| format!("{server}={mode}"));
+            Ok(shown.collect::<Vec<_>>().join(" "))
+        }
         Err(reason) => Err(reason.to_string()),
     }
 }
@@ -101,6 +107,52 @@ fn loads_are_not_killed() {
         panic!("`all` means nodes");
     };
     assert_eq!(nodes.join(" "), "s1 s2 s3 s4 s5 balancer ann bob");
+}
+
+#[test]
+fn a_mode_is_resolved_for_each_server_once() {
+    let view = view();
+    let mode = |modes: &str| resolved(&format!("mode: {modes}"), &view, 1);
+    assert_eq!(
+        mode("{s1: p:1, \"s3,s2\": d}"),
+        Ok("s1=p:1 s3=d:0 s2=d:0".into())
+    );
+    // s2 leads: the first that is said of it holds.
+    assert_eq!(mode("{leader: a:1, s2: a:2}"), Ok("s2=a:1".into()));
+    assert_eq!(mode("{server-of(ann): c:1}"), Ok("s4=c:1".into()));
+    assert_eq!(
+        mode("{server-of(bob): c:1}"),
+        Err("bob has no server now".into())
+    );
+    let both = mode("{s1: p:1, random(4): a:1}").expect("servers");
+    assert_eq!(both, "s1=p:1 s2=a:1 s3=a:1 s4=a:1 s5=a:1");
+}
+
+#[test]
+fn links_reach_every_kind_of_node() {
+    let view = view();
+    let drop = |link: &str| resolved(&format!("drop: {{link: \"{link}\"}}"), &view, 1);
+    assert_eq!(drop("s1 -> rest"), Ok("s1->s2 s1->s3 s1->s4 s1->s5".into()));
+    assert_eq!(
+        drop("rest <-> s1,s2,leader"),
+        Ok("s3->s1 s3->s2 s4->s1 s4->s2 s5->s1 s5->s2 \
+            s1->s3 s1->s4 s1->s5 s2->s3 s2->s4 s2->s5"
+            .into())
+    );
+    assert_eq!(drop("ann <-> server-of(ann)"), Ok("ann->s4 s4->ann".into()));
+    assert_eq!(
+        drop("servers -> balancer"),
+        Ok("s1->balancer s2->balancer s3->balancer s4->balancer s5->balancer".into())
+    );
+    assert_eq!(
+        drop("leader <-> followers"),
+        Ok("s2->s1 s2->s3 s2->s4 s2->s5 s1->s2 s3->s2 s4->s2 s5->s2".into())
+    );
+    // Five servers, the balancer, two clients and a load, each with the eight others.
+    let all = drop("all <-> all").expect("links");
+    assert_eq!(all.split(' ').count(), 9 * 8);
+    let drawn = drop("random(2) -> rest").expect("links");
+    assert_eq!(drawn.split(' ').count(), 2 * 3, "{drawn}");
 }
 
 #[test]

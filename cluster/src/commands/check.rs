@@ -1,9 +1,5 @@
 //! `check`: judges a saved run again, its disks included.
 
-use std::fs;
-
-use paxosctl_chaos::plan::Plan;
-
 use super::judge;
 use super::reporting::Reports;
 use crate::cli::CheckArgs;
@@ -18,6 +14,13 @@ pub struct CheckRequest {
 
 impl CheckRequest {
     pub(super) fn new(typed: CheckArgs) -> Result<CheckRequest, Failure> {
+        if typed.run_dir.is_file() {
+            return Err(Failure::Usage(format!(
+                "{} is a file, and a saved run is a directory. To judge a history from elsewhere, \
+                 say what its operations mean: --model register, cas-register, kv or log",
+                typed.run_dir.display()
+            )));
+        }
         Ok(CheckRequest {
             dir: RunDir::open(&typed.run_dir)?,
             reports: Reports::new(typed.reports, false)?,
@@ -27,16 +30,10 @@ impl CheckRequest {
 
 /// Says what the run says today. The result that the run itself saved is left as it was.
 pub fn check(request: &CheckRequest) -> Result<Outcome, Failure> {
-    let path = request.dir.resolved_plan();
-    let text = fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, error))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
-        Failure::Usage(format!(
-            "{} is not a plan that a run saved: {error}",
-            path.display()
-        ))
-    })?;
-    let mut result = judge::saved_run(&request.dir, &plan)?;
-    result.run_dir = Some(request.dir.path().display().to_string());
-    request.reports.show(&result)?;
-    judge::outcome(&result)
+    let plan = judge::saved_plan(&request.dir)?;
+    let mut judged = judge::saved_run(&request.dir, &plan)?;
+    judged.result.run_dir = Some(request.dir.path().display().to_string());
+    request.reports.show_judged(&judged, &plan)?;
+    request.reports.finish()?;
+    judge::outcome(&judged.result)
 }

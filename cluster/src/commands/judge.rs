@@ -1,17 +1,25 @@
 //! A saved run becomes a result: its history is read back from the disk and judged.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 
 use paxosctl_chaos::check;
 use paxosctl_chaos::history::{self, Evidence};
 use paxosctl_chaos::plan::Plan;
-use paxosctl_chaos::report::{RunResult, Verdict};
+use paxosctl_chaos::report::{RunResult, Timeline, Verdict};
 use paxosctl_node::ids::ServerId;
 
 use crate::exit::{Failure, Outcome};
 use crate::real::log_on_disk;
 use crate::state::RunDir;
+
+/// A judgement, and what a report can show beside it.
+#[derive(Debug)]
+pub struct Judged {
+    pub result: RunResult,
+    /// None for a run that never began.
+    pub timeline: Option<Timeline>,
+}
 
 /// A saved run, read back.
 pub struct Saved<'a> {
@@ -56,6 +64,14 @@ impl<'a> Saved<'a> {
             .collect();
         check::add(result, check::disks(&self.evidence, &logs), &self.evidence);
     }
+
+    /// Puts what a report can show beside what this run was judged to be.
+    pub fn with_timeline(&self, result: RunResult) -> Judged {
+        Judged {
+            timeline: Some(Timeline::new(&self.evidence, self.plan, &result)),
+            result,
+        }
+    }
 }
 
 /// Judges what is saved, never what is remembered, the servers' disks included; no server may be
@@ -63,11 +79,26 @@ impl<'a> Saved<'a> {
 ///
 /// # Errors
 /// The history cannot be read.
-pub fn saved_run(dir: &RunDir, plan: &Plan) -> Result<RunResult, Failure> {
+pub fn saved_run(dir: &RunDir, plan: &Plan) -> Result<Judged, Failure> {
     let saved = Saved::read(dir, plan)?;
     let mut result = saved.judge();
     saved.judge_disks(&mut result);
-    Ok(result)
+    Ok(saved.with_timeline(result))
+}
+
+/// The plan as the run saved it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn saved_plan(dir: &RunDir) -> Result<Plan, Failure> {
+    let path = dir.resolved_plan();
+    let text = fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::Usage(format!(
+            "{} is not a plan that a run saved: {error}",
+            path.display()
+        ))
+    })
 }
 
 /// How a result counts.

@@ -81,6 +81,7 @@ fn words(record: &Record) -> String {
         ),
         Record::Formed => "formed: every member knows every other".into(),
         Record::Opened => "opened: the balancer admits clients".into(),
+        Record::Lost => "lost: an earlier log was damaged, so this server never votes".into(),
     }
 }
 

@@ -6,10 +6,11 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    ChatRequest, CheckRequest, DownRequest, LogsRequest, NodeRequest, PsRequest, RestartRequest,
-    RunRequest, UpRequest,
+    BreakRequest, ChatRequest, CheckRequest, DownRequest, ExportRequest, HealRequest,
+    HistoryRequest, LogsRequest, NodeRequest, PlanExportRequest, PsRequest, ReportRequest,
+    ResumeRequest, RunRequest, UpRequest,
 };
-use crate::cli::{Cli, LogTyped, Typed};
+use crate::cli::{Cli, LogTyped, PlanTyped, SchemaKind, Typed};
 use crate::exit::Failure;
 use crate::state::{Clusters, home};
 
@@ -18,13 +19,20 @@ use crate::state::{Clusters, home};
 pub enum Command {
     Run(RunRequest),
     Check(CheckRequest),
+    Report(ReportRequest),
+    Schema(SchemaKind),
+    CheckHistory(HistoryRequest),
+    Export(ExportRequest),
     Up(Box<UpRequest>),
     Down(DownRequest),
-    Restart(RestartRequest),
+    Break(BreakRequest),
+    Resume(ResumeRequest),
+    Heal(HealRequest),
     Ps(PsRequest),
     Logs(LogsRequest),
     Chat(ChatRequest),
     Validate(Vec<PathBuf>),
+    PlanExport(PlanExportRequest),
     LogDump(PathBuf),
     Completions(Shell),
     Node(NodeRequest),
@@ -38,10 +46,25 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
     let clusters = Clusters::new(&home());
     Ok(match typed.command {
         Typed::Run(run) => Command::Run(RunRequest::new(run, clusters)?),
-        Typed::Check(check) => Command::Check(CheckRequest::new(check)?),
+        Typed::Report(report) => Command::Report(ReportRequest::new(report)?),
+        Typed::Schema { of } => Command::Schema(of),
+        Typed::Check(check) => match check.model {
+            Some(model) => Command::CheckHistory(HistoryRequest::new(check, model)?),
+            None => Command::Check(CheckRequest::new(check)?),
+        },
+        Typed::Export(export) => Command::Export(ExportRequest::new(export)?),
         Typed::Up(up) => Command::Up(Box::new(UpRequest::new(up, clusters)?)),
         Typed::Down { cluster } => Command::Down(DownRequest { cluster, clusters }),
-        Typed::Restart(restart) => Command::Restart(RestartRequest::new(restart, clusters)),
+        Typed::Break(typed) => Command::Break(BreakRequest::new(typed, clusters)),
+        Typed::Resume { target, on } => Command::Resume(ResumeRequest {
+            target,
+            cluster: on.cluster,
+            clusters,
+        }),
+        Typed::Heal { on } => Command::Heal(HealRequest {
+            cluster: on.cluster,
+            clusters,
+        }),
         Typed::Ps { cluster } => Command::Ps(PsRequest { cluster, clusters }),
         Typed::Logs(logs) => Command::Logs(LogsRequest {
             node: logs.node,
@@ -51,6 +74,13 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
         }),
         Typed::Chat(chat) => Command::Chat(ChatRequest::new(chat, &clusters)?),
         Typed::Validate { plans } => Command::Validate(plans),
+        Typed::Plan(PlanTyped::Export { cluster, output }) => {
+            Command::PlanExport(PlanExportRequest {
+                cluster,
+                output,
+                clusters,
+            })
+        }
         Typed::Log(LogTyped::Dump { node_dir }) => Command::LogDump(node_dir),
         Typed::Completions { shell } => Command::Completions(shell),
         Typed::Node(typed) => Command::Node(node::lower(typed)?),

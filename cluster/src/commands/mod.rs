@@ -1,31 +1,41 @@
 //! What each command means, and doing it.
 
+mod by_hand;
 mod chat;
 mod check;
+mod check_history;
 mod completions;
 mod down;
+mod export;
+mod github;
 mod judge;
 mod log_dump;
 mod logs;
 mod lower;
 mod node;
+mod plan_export;
 mod ps;
+mod report;
 mod reporting;
-mod restart;
 mod run;
+mod schema;
 mod timeline;
 mod up;
 mod validate;
 mod words;
 
+pub use by_hand::{BreakRequest, HealRequest, ResumeRequest};
 pub use chat::ChatRequest;
 pub use check::CheckRequest;
+pub use check_history::HistoryRequest;
 pub use down::DownRequest;
+pub use export::ExportRequest;
 pub use logs::LogsRequest;
 pub use lower::{Command, lower};
 pub use node::NodeRequest;
+pub use plan_export::PlanExportRequest;
 pub use ps::PsRequest;
-pub use restart::RestartRequest;
+pub use report::ReportRequest;
 pub use run::RunRequest;
 pub use up::UpRequest;
 
@@ -39,13 +49,20 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(request) => run::run(&request),
         Command::Check(request) => check::check(&request),
+        Command::Report(request) => report::report(&request),
+        Command::Schema(of) => schema::schema(of),
+        Command::CheckHistory(request) => check_history::check_history(&request),
+        Command::Export(request) => export::export(&request),
         Command::Up(request) => up::up(&request),
         Command::Down(request) => down::down(&request),
-        Command::Restart(request) => restart::restart(&request),
+        Command::Break(request) => by_hand::break_it(&request),
+        Command::Resume(request) => by_hand::resume(&request),
+        Command::Heal(request) => by_hand::heal(&request),
         Command::Ps(request) => ps::ps(&request),
         Command::Logs(request) => logs::logs(&request),
         Command::Chat(request) => chat::chat(&request),
         Command::Validate(plans) => validate::validate(&plans),
+        Command::PlanExport(request) => plan_export::export(&request),
         Command::LogDump(dir) => log_dump::log_dump(&dir),
         Command::Completions(shell) => completions::completions(shell),
         Command::Node(request) => node::node(request),

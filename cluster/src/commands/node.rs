@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use paxosctl_node::drive::{self, BalancerConfig, ClientConfig, ClientWork, ServerConfig};
+use paxosctl_node::drive::{
+    self, BalancerConfig, ClientConfig, ClientWork, OnDamage, ServerConfig,
+};
 use paxosctl_node::ids::{ClientId, ServerId};
 
-use crate::cli::NodeTyped;
+use crate::cli::{NodeTyped, OnDamageTyped};
 use crate::exit::{Failure, Outcome};
 use crate::runtime::die_with_parent;
 
@@ -46,6 +48,11 @@ pub(super) fn lower(typed: NodeTyped) -> Result<NodeRequest, Failure> {
                 dir: server.node.dir.clone(),
                 first_leader: server.first_leader,
                 seed: server.seed,
+                on_damage: match server.on_damage {
+                    OnDamageTyped::Repair => OnDamage::Repair,
+                    OnDamageTyped::Stop => OnDamage::Stop,
+                },
+                mode: server.mode,
             };
             (server.node, NodeKind::Server(config))
         }

@@ -9,7 +9,7 @@ use crate::exit::{Failure, Outcome};
 use crate::observer::{Observer, ObserverError};
 use crate::output::{columns, note, print};
 use crate::real::BALANCER;
-use crate::state::{Clusters, RunningCluster, RunningNode};
+use crate::state::{Clusters, InForce, RunningCluster, RunningNode};
 
 /// How long a server may take to say how it is.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1000);
@@ -50,6 +50,10 @@ pub fn ps(request: &PsRequest) -> Result<Outcome, Failure> {
         cluster.plan.display(),
         table(&cluster.nodes, &found)
     ))?;
+    let in_force = request.clusters.in_force(&cluster.name)?;
+    if !in_force.links.is_empty() {
+        print(&format!("\n{}", disturbed(&in_force, &found)))?;
+    }
     for (node, found) in cluster.nodes.iter().zip(&found) {
         if let Found::Unanswered(error) = found {
             note(&format!("{} does not answer: {error}", node.name));
@@ -119,6 +123,29 @@ fn table(nodes: &[RunningNode], found: &[Found]) -> String {
     )
 }
 
+/// The link faults in force, and how many messages each has hit on the servers.
+fn disturbed(in_force: &InForce, found: &[Found]) -> String {
+    let hits = |fault: &str| -> u64 {
+        let statuses = found.iter().filter_map(|found| match found {
+            Found::Server(status) | Found::ByHand(status) => Some(status),
+            _ => None,
+        });
+        let counts = statuses.flat_map(|status| &status.link_counts);
+        let counts = counts.filter(|count| count.rule == fault);
+        counts.map(|count| count.hits).sum()
+    };
+    columns(
+        &["FAULT IN FORCE", "WHAT", "MESSAGES HIT"],
+        in_force.links.iter().map(|links| {
+            vec![
+                links.fault.clone(),
+                links.words.clone(),
+                hits(&links.fault).to_string(),
+            ]
+        }),
+    )
+}
+
 fn row(node: &RunningNode, found: &Found) -> Vec<String> {
     let (state, pid) = match found {
         Found::Down => ("down", "-".to_owned()),
@@ -170,10 +197,11 @@ fn role(status: &ServerStatus) -> &'static str {
 #[cfg(test)]
 mod tests {
     use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
-    use paxosctl_node::wire::ClientInfo;
+    use paxosctl_node::wire::{ClientInfo, LinkCount};
 
     use super::*;
     use crate::runtime::Identity;
+    use crate::state::DisturbedLinks;
 
     fn node(name: &str) -> RunningNode {
         RunningNode {
@@ -206,6 +234,30 @@ mod tests {
             links: 0,
             link_counts: Vec::new(),
         }
+    }
+
+    #[test]
+    fn faults_in_force_come_with_what_they_hit() {
+        let mut in_force = InForce::default();
+        in_force.links.push(DisturbedLinks {
+            fault: "h2".into(),
+            words: "drop s1->s2".into(),
+            rules: Vec::new(),
+        });
+        let mut found = Vec::new();
+        for (server, hits) in [(1, 3), (2, 4)] {
+            let mut status = status(server);
+            let count = |rule: &str, hits| LinkCount {
+                rule: rule.into(),
+                hits,
+            };
+            status.link_counts = vec![count("h2", hits), count("h1", 50)];
+            found.push(Found::Server(Box::new(status)));
+        }
+        assert_eq!(
+            disturbed(&in_force, &found),
+            "FAULT IN FORCE  WHAT         MESSAGES HIT\nh2              drop s1->s2  7\n"
+        );
     }
 
     #[test]

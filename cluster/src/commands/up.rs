@@ -15,7 +15,7 @@ use crate::output::note;
 use crate::randomness::random_u64;
 use crate::real::{ClusterSpec, RealTarget};
 use crate::runtime::{Identity, Runtime, STDERR_FILE, Tail, Watcher};
-use crate::state::{Clusters, Formation, RunningCluster, RunningNode};
+use crate::state::{Beginning, Clusters, Formation, RunningCluster, RunningNode};
 
 /// How often the foreground looks around when nothing is reported.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -95,6 +95,7 @@ pub fn up(request: &UpRequest) -> Result<Outcome, Failure> {
         Identity::of(std::process::id())
     };
     let running = describe_running(&target, name, &request.plan.path, formation.id(), keeper);
+    clusters.begin_record(&Beginning::now(&running))?;
     clusters.write(&running)?;
 
     if request.detach {
@@ -281,7 +282,7 @@ fn show(observation: &Observation) {
                 note(&format!("{node:<9}| {words}"));
             }
         }
-        Observation::Died { node, status, .. } => {
+        Observation::Died { node, status, .. } | Observation::Fell { node, status, .. } => {
             note(&format!("{node:<9}| ended: {status}"));
         }
         Observation::Log { .. } => {}

@@ -16,17 +16,47 @@ pub fn describe(event: &Event) -> Option<String> {
             format!("link table {generation} is over: {}", rules.join(", "))
         }
         Event::LinksRefused { reason } => format!("the link table is unusable: {reason}"),
+        Event::Machine { generation } => format!("machine table {generation} is in force"),
+        Event::MachineRefused { reason } => format!("the machine table is unusable: {reason}"),
+        Event::DiskTrouble {
+            rule, hits, what, ..
+        } => match hits {
+            1 => format!("disk trouble by {rule}: {what}"),
+            _ => format!("disk trouble by {rule}: {hits} times, the last: {what}"),
+        },
+        Event::ClockSet {
+            after_us,
+            rate_permille,
+            ..
+        } => format!(
+            "clock set: {:+.3} s off, at {} of the true speed",
+            *after_us as f64 / 1e6,
+            f64::from(*rate_permille) / 1000.0
+        ),
+        Event::LogSetAside {
+            file,
+            offset,
+            what,
+            to,
+        } => format!("log damaged: {file}, byte {offset}: {what}; set aside as {to}"),
         Event::Refused { peer, reason } => format!("{peer}: refused, {reason}"),
         Event::Stopping { reason } => format!("stopping: {reason}"),
         Event::Recovered {
             promised,
             accepted,
             chosen,
+            cut_bytes,
             ..
-        } => format!(
-            "recovered: {chosen} slots chosen, {} more accepted, promised {promised}",
-            accepted.len()
-        ),
+        } => {
+            let cut = match cut_bytes {
+                0 => String::new(),
+                bytes => format!(", {bytes} bytes of an unfinished write cut off"),
+            };
+            format!(
+                "recovered: {chosen} slots chosen, {} more accepted, promised {promised}{cut}",
+                accepted.len()
+            )
+        }
         Event::Formed => "formed: every server knows every other".into(),
         Event::NotVoting { reason } => format!("does not vote: {reason}"),
         Event::Leading { ballot, .. } => format!("leads, ballot {ballot}"),

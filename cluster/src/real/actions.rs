@@ -17,11 +17,11 @@ const SIGNALLED_WITHIN: Duration = Duration::from_secs(5);
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 /// How long a restarted node may take to read its log and listen.
 const STARTED_WITHIN: Duration = Duration::from_secs(30);
-/// How long a node may take to load a link table.
-const LINKED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a node may take to load a table.
+pub(super) const LOADED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What an action came to for one node: a change at once, or one to wait for.
-enum Step {
+pub(super) enum Step {
     Done(Change),
     Wait,
 }
@@ -181,7 +181,7 @@ impl RealTarget {
         }
         // A node that has not said that it runs would be ended by the signal, and may or may not
         // have read the table: its first line tells.
-        let deadline = monotonic() + LINKED_WITHIN;
+        let deadline = monotonic() + LOADED_WITHIN;
         self.wait_until(deadline, |target| {
             target
                 .nodes
@@ -203,7 +203,7 @@ impl RealTarget {
                 return Ok(Step::Wait);
             }
             if !node.has_started() {
-                let reason = not_after("it did not say that it runs", LINKED_WITHIN);
+                let reason = not_after("it did not say that it runs", LOADED_WITHIN);
                 return Ok(Step::Done(nothing(name, &reason)));
             }
             // A paused node keeps the signal until it is resumed.
@@ -235,7 +235,7 @@ impl RealTarget {
             late.then(|| {
                 nothing(
                     name,
-                    &not_after("it did not load the link table", LINKED_WITHIN),
+                    &not_after("it did not load the link table", LOADED_WITHIN),
                 )
             })
         });
@@ -253,7 +253,7 @@ impl RealTarget {
 
     /// Begins the action on all nodes before the effect on any is awaited, so that they are hit
     /// together.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         names: &[String],
         mut step: impl FnMut(&mut RealTarget, &str) -> Result<Step, TargetError>,
@@ -263,7 +263,7 @@ impl RealTarget {
 
     /// Waits for the open effects. `look` is asked again and again for each, and must answer when
     /// it is told that the deadline passed.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         names: &[String],
         steps: Vec<Step>,
@@ -321,17 +321,17 @@ impl RealTarget {
     }
 }
 
-fn nothing(node: &str, reason: &str) -> Change {
+pub(super) fn nothing(node: &str, reason: &str) -> Change {
     Change::Nothing {
         node: node.to_owned(),
         reason: reason.to_owned(),
     }
 }
 
-fn never_started(node: &str) -> Change {
+pub(super) fn never_started(node: &str) -> Change {
     nothing(node, "it was never started")
 }
 
-fn not_after(what: &str, within: Duration) -> String {
+pub(super) fn not_after(what: &str, within: Duration) -> String {
     format!("{what} within {} s", within.as_secs())
 }

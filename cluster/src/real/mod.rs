@@ -2,6 +2,7 @@
 
 mod actions;
 mod logs;
+mod machine;
 mod node;
 mod spec;
 mod start;
@@ -29,6 +30,7 @@ use crate::runtime::{
     EVENTS_FILE, LINKS_FILE, Leftover, NodeSpec, Process, RELEASED_FILE, Runtime, RuntimeError,
     STDERR_FILE, Tail, Watcher, last_lines, replace_file, tear_down,
 };
+use machine::Machines;
 use node::{Ending, Node};
 
 /// How many of a dead node's last words are kept.
@@ -40,6 +42,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LOOK_CLOSELY: Duration = Duration::from_millis(1);
 /// How long an action's effect is still awaited after Ctrl-C.
 const INTERRUPTED_WAIT: Duration = Duration::from_secs(1);
+/// How long after a server's end its last lines may come in.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
 /// How long a node may take to say that it will outlive us.
 const RELEASED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -65,6 +69,7 @@ pub struct RealTarget {
     /// When the cluster was ready, on the monotonic clock.
     ready: Option<Duration>,
     links: Table,
+    machines: Machines,
     unreadable: Option<String>,
     /// Whether the processes live on without us.
     released: bool,
@@ -121,20 +126,37 @@ impl RealTarget {
         let mut clients: Vec<Process> = leave.into_iter().map(|node| node.process).collect();
         // A client that could not be ended dies with us all the same.
         let _ = tear_down(&mut clients);
-        for node in &mut self.nodes {
+        self.untie(|_| true)?;
+        self.released = true;
+        Ok(())
+    }
+
+    /// Lets the nodes live on without us that were started again in an adopted cluster. One that is
+    /// not ready yet ends with us.
+    ///
+    /// # Errors
+    /// A node did not say that it will live on: it ends with us.
+    pub fn release_started(&mut self) -> Result<(), TargetError> {
+        self.untie(|node| node.process.is_child() && node.is_ready())
+    }
+
+    /// Tells nodes to outlive us, and waits until they say that they will.
+    fn untie(&mut self, meant: impl Fn(&Node) -> bool) -> Result<(), TargetError> {
+        let mut tied: Vec<&mut Node> = self.nodes.iter_mut().filter(|node| meant(node)).collect();
+        for node in &mut tied {
             node.process.signal(Signal::SIGUSR2).map_err(failed)?;
         }
         let deadline = monotonic() + RELEASED_WITHIN;
-        let released = |node: &mut Node| {
+        let is_free = |node: &mut Node| {
             node.is_down()
                 || fs::read_to_string(node.spec.dir.join(RELEASED_FILE))
                     .is_ok_and(|pid| pid == node.process.pid().to_string())
         };
-        while let Some(node) = self
-            .nodes
-            .iter_mut()
-            .find_map(|node| (!released(node)).then_some(node))
-        {
+        loop {
+            tied.retain_mut(|node| !is_free(node));
+            let Some(node) = tied.first() else {
+                return Ok(());
+            };
             if monotonic() >= deadline {
                 let words = last_lines(&node.spec.dir.join(STDERR_FILE), 1);
                 let why = words.first().map(|line| format!("; it says: {line}"));
@@ -146,8 +168,6 @@ impl RealTarget {
             }
             std::thread::sleep(LOOK_CLOSELY);
         }
-        self.released = true;
-        Ok(())
     }
 
     fn address_of(&self, name: &str) -> Option<SocketAddr> {
@@ -166,6 +186,7 @@ impl RealTarget {
     /// Starts a node, or starts it again over the directory that it left.
     fn launch(&mut self, spec: NodeSpec) -> Result<(), RuntimeError> {
         self.write_links(&spec)?;
+        self.write_machine(&spec)?;
         if self.find(&spec.name).is_none() {
             // What an earlier cluster over the same directory reported is none of ours.
             let events = spec.dir.join(EVENTS_FILE);
@@ -200,6 +221,7 @@ impl RealTarget {
         while let Ok(report) = self.incoming.try_recv() {
             self.take(report);
         }
+        let mut fallen = Vec::new();
         for node in &mut self.nodes {
             node.process.flush();
             if node.end_noted {
@@ -208,6 +230,24 @@ impl RealTarget {
             let Some(status) = node.process.ended().map(str::to_owned) else {
                 continue;
             };
+            // Its last lines may still be on their way, and tell what ended it.
+            let now = monotonic();
+            let since = *node.ended_at.get_or_insert(now);
+            if node.ending == Ending::Unasked && self.machines.may_end(node.name()) {
+                if self
+                    .machines
+                    .deadly(node.name(), &node.seen.struck)
+                    .is_some()
+                {
+                    node.end_noted = true;
+                    let (name, struck) = (node.name().to_owned(), node.seen.struck.clone());
+                    fallen.push((name, status, struck));
+                    continue;
+                }
+                if now.saturating_sub(since) < LAST_LINES_WITHIN {
+                    continue;
+                }
+            }
             node.end_noted = true;
             let expected = match node.ending {
                 Ending::Asked => true,
@@ -221,6 +261,10 @@ impl RealTarget {
                     last_lines: last_lines(&node.spec.dir.join(STDERR_FILE), LAST_LINES),
                 });
             }
+        }
+        for (node, status, struck) in fallen {
+            let observation = self.fallen(&node, &status, &struck);
+            self.inbox.extend(observation);
         }
     }
 
@@ -327,6 +371,11 @@ impl RealTarget {
         self.join(spec);
     }
 
+    /// These rules are in force already, as every node knows.
+    pub fn set_links_in_force(&mut self, rules: Vec<Rule>) {
+        self.links.rules = rules;
+    }
+
     /// The new table, under the next generation.
     fn next_links(&mut self, rules: &[Rule]) -> u64 {
         self.links = Table {
@@ -351,6 +400,14 @@ impl Target for RealTarget {
             Action::Pause { nodes } => self.pause(nodes),
             Action::Resume { nodes } => self.resume(nodes),
             Action::Links { rules } => self.set_links(rules),
+            Action::Machine { rules } => self.set_machines(rules),
+            Action::Damage {
+                nodes,
+                damage,
+                seed,
+            } => Ok(self.damage(nodes, *damage, *seed)),
+            // It tells what happened by itself.
+            Action::Fall { .. } => Ok(Vec::new()),
         }?;
         Ok(Effect { changes })
     }

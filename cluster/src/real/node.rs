@@ -1,5 +1,7 @@
 //! One node of the cluster, and what it reported since it was last started.
 
+use std::time::Duration;
+
 use paxosctl_node::event::Event;
 
 use crate::runtime::{NodeSpec, Process, State};
@@ -22,6 +24,8 @@ pub(super) struct Node {
     pub ending: Ending,
     /// Whether its end was dealt with.
     pub end_noted: bool,
+    /// When its end was first seen.
+    pub ended_at: Option<Duration>,
     /// What the running process reported; nothing of an earlier one's counts.
     pub seen: Seen,
 }
@@ -35,6 +39,10 @@ pub(super) struct Seen {
     pub joined: bool,
     pub links: Option<u64>,
     pub links_refused: Option<String>,
+    pub machine: Option<u64>,
+    pub machine_refused: Option<String>,
+    /// The rules of the machine table that struck.
+    pub struck: Vec<String>,
 }
 
 impl Node {
@@ -44,8 +52,22 @@ impl Node {
             process,
             ending: Ending::Unasked,
             end_noted: false,
+            ended_at: None,
             seen: Seen::default(),
         }
+    }
+
+    /// One that another command started, and that has long said what it says at its start.
+    pub fn adopted(spec: NodeSpec, process: Process) -> Node {
+        let mut node = Node::new(spec, process);
+        node.ending = Ending::Asked;
+        node.seen = Seen {
+            pid: Some(node.process.pid()),
+            ready: true,
+            joined: true,
+            ..Seen::default()
+        };
+        node
     }
 
     pub fn name(&self) -> &str {
@@ -57,6 +79,7 @@ impl Node {
         self.process = process;
         self.ending = Ending::Unasked;
         self.end_noted = false;
+        self.ended_at = None;
         self.seen = Seen::default();
     }
 
@@ -87,6 +110,11 @@ impl Node {
         self.seen.links.filter(|_| self.has_started())
     }
 
+    /// The machine table that the present process has in force.
+    pub fn machine_in_force(&self) -> Option<u64> {
+        self.seen.machine.filter(|_| self.has_started())
+    }
+
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Started { pid, links } => {
@@ -99,6 +127,9 @@ impl Node {
             Event::Ready { .. } => self.seen.ready = true,
             Event::Joined { .. } => self.seen.joined = true,
             Event::Links { generation } => self.seen.links = Some(*generation),
+            Event::Machine { generation } => self.seen.machine = Some(*generation),
+            Event::MachineRefused { reason } => self.seen.machine_refused = Some(reason.clone()),
+            Event::DiskTrouble { rule, .. } => self.seen.struck.push(rule.clone()),
             Event::LinksRefused { reason } => self.seen.links_refused = Some(reason.clone()),
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! Bringing a cluster up: ports, processes, readiness.
 
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -9,11 +10,16 @@ use paxosctl_node::link::Table;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::{Incoming, RealTarget, spec::ClusterSpec};
+use super::node::Node;
+use super::{BALANCER, Incoming, Machines, RealTarget, spec::ClusterSpec};
 use crate::clock::monotonic;
 use crate::interrupt::Interrupt;
-use crate::ports::{PortError, Ports};
-use crate::runtime::{Runtime, RuntimeError, STDERR_FILE, Tail, Watcher, last_lines};
+use crate::ports::{PortError, Ports, Wishes};
+use crate::runtime::{
+    DIE_WITH_PARENT, EVENTS_FILE, NodeSpec, Process, Runtime, RuntimeError, STDERR_FILE, Tail,
+    Watcher, last_lines,
+};
+use crate::state::{RunningCluster, RunningNode};
 
 /// How long the balancer and the servers may take until they serve, and then each client to join.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -84,6 +90,58 @@ impl RealTarget {
         }
     }
 
+    /// Takes hold of a cluster that another command started, and that lives on when this is dropped.
+    /// Nodes that are down can be started again. `links` is the table in force.
+    ///
+    /// # Errors
+    /// The nodes cannot be watched.
+    pub fn adopt(
+        running: &RunningCluster,
+        links: Table,
+        interrupt: Interrupt,
+    ) -> Result<RealTarget, StartError> {
+        let is_server = |node: &&RunningNode| node.name != BALANCER;
+        let servers = running.nodes.iter().filter(is_server);
+        let addresses: Vec<_> = servers.filter_map(|node| node.address).collect();
+        let spec = ClusterSpec {
+            servers: u16::try_from(addresses.len()).unwrap_or(u16::MAX),
+            first_leader: None,
+            clients: Vec::new(),
+            wishes: Wishes::default(),
+            dir: running
+                .nodes
+                .first()
+                .and_then(|node| node.dir.parent())
+                .map_or_else(Default::default, Path::to_owned),
+            cluster: running.id(),
+            seed: 0,
+        };
+        let ports = Ports::of_running(running.balancer, addresses);
+        let mut target = RealTarget::new(spec, Runtime::local()?, interrupt, ports)?;
+        target.released = true;
+        target.links = links;
+        target.ready = Some(monotonic());
+        for node in &running.nodes {
+            let events = node.dir.join(EVENTS_FILE);
+            let tail = Tail::from_end(&events).map_err(StartError::Watch)?;
+            target.watcher.follow(node.name.clone(), tail, &events);
+            let process = Process::of_another(&node.name, &node.dir, node.identity);
+            // Started again, a node is tied to us until it is written down and released: what nobody
+            // knows of must not live on.
+            let mut arguments = node.arguments.clone();
+            arguments.push(DIE_WITH_PARENT.into());
+            arguments.push(std::process::id().to_string().into());
+            let spec = NodeSpec {
+                name: node.name.clone(),
+                arguments,
+                dir: node.dir.clone(),
+                takes_commands: false,
+            };
+            target.nodes.push(Node::adopted(spec, process));
+        }
+        Ok(target)
+    }
+
     fn new(
         spec: ClusterSpec,
         runtime: Runtime,
@@ -110,6 +168,7 @@ impl RealTarget {
             led: false,
             ready: None,
             links: Table::default(),
+            machines: Machines::default(),
             unreadable: None,
             released: false,
         })

@@ -27,8 +27,8 @@ use std::process::{Command, Stdio};
 pub const EVENTS_FILE: &str = "events.jsonl";
 /// A node's words for people.
 pub const STDERR_FILE: &str = "stderr.log";
-/// A node's link table.
-pub use paxosctl_node::drive::LINKS_FILE;
+/// A node's link table, and a server's machine table.
+pub use paxosctl_node::drive::{LINKS_FILE, MACHINE_FILE};
 
 /// What is needed to start a node, and to start it again.
 #[derive(Debug, Clone, PartialEq, Eq)]

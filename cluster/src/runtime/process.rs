@@ -92,14 +92,21 @@ impl Process {
 
     /// A process that another command started, while it still is that process.
     pub fn adopt(name: &str, dir: &Path, identity: Identity) -> Option<Process> {
-        identity.is_alive().then(|| Process {
+        identity
+            .is_alive()
+            .then(|| Process::of_another(name, dir, identity))
+    }
+
+    /// A process that another command started, whether it still runs or not.
+    pub fn of_another(name: &str, dir: &Path, identity: Identity) -> Process {
+        Process {
             name: name.to_owned(),
             dir: dir.to_owned(),
             identity,
             ours: false,
             input: None,
             ended: None,
-        })
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -112,6 +119,11 @@ impl Process {
 
     pub fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Whether this command started it.
+    pub fn is_child(&self) -> bool {
+        self.ours
     }
 
     pub fn pid(&self) -> u32 {

@@ -9,17 +9,24 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::monotonic;
 use crate::exit::Failure;
 use crate::runtime::{Identity, Process, boot_id, replace_file};
 
 const STATE_FILE: &str = "state.json";
 const FORMATION_FILE: &str = "cluster.json";
 const LOCK_FILE: &str = "lock";
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
+
+/// How long another command may hold a lock that we wait for: a restart and a table's loading fit.
+const LOCKED_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A cluster that is up, or was when its state was written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,6 +114,11 @@ impl RunningCluster {
             .collect()
     }
 
+    /// Whether the machine was started anew since: then no process of it is left.
+    pub fn is_of_another_boot(&self) -> bool {
+        self.boot != boot_id()
+    }
+
     pub fn is_up(&self) -> bool {
         !self.processes().is_empty()
     }
@@ -156,10 +168,25 @@ impl Clusters {
             .map(Lock)
             .map_err(|_| {
                 Failure::Cluster(format!(
-                    "another paxosctl is starting or stopping the cluster `{name}`; wait for it, \
-                     then look with `paxosctl ps`"
+                    "another paxosctl is at work on the cluster `{name}`; wait for it, then look with \
+                     `paxosctl ps`"
                 ))
             })
+    }
+
+    /// Takes the lock of a cluster that is up, and waits for another command that has it.
+    ///
+    /// # Errors
+    /// The other command does not give it back.
+    pub fn lock_soon(&self, name: &str) -> Result<Lock, Failure> {
+        let deadline = monotonic() + LOCKED_WITHIN;
+        loop {
+            match self.lock(name) {
+                Ok(lock) => return Ok(lock),
+                Err(failure) if monotonic() >= deadline => return Err(failure),
+                Err(_) => thread::sleep(LOOK_EVERY),
+            }
+        }
     }
 
     /// The state of one cluster; none when it is not up as far as files tell.
@@ -179,6 +206,7 @@ impl Clusters {
     /// # Errors
     /// The state file is there and cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), Failure> {
+        self.forget_in_force(name)?;
         let path = self.dir_of(name).join(STATE_FILE);
         match fs::remove_file(&path) {
             Ok(()) => Ok(()),
@@ -206,6 +234,15 @@ impl Clusters {
     /// # Errors
     /// A directory or a state file cannot be read.
     pub fn all(&self) -> Result<Vec<RunningCluster>, Failure> {
+        let mut clusters = Vec::new();
+        for name in self.names()? {
+            clusters.extend(self.read(&name)?);
+        }
+        Ok(clusters)
+    }
+
+    /// The names of all clusters that have a directory.
+    pub(super) fn names(&self) -> Result<Vec<String>, Failure> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -216,11 +253,7 @@ impl Clusters {
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
         names.sort();
-        let mut clusters = Vec::new();
-        for name in names {
-            clusters.extend(self.read(&name)?);
-        }
-        Ok(clusters)
+        Ok(names)
     }
 
     /// The cluster that a command is about: the named one, or the only one.
@@ -247,7 +280,7 @@ impl Clusters {
     }
 }
 
-fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, Failure> {
+pub(super) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, Failure> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error)
@@ -274,7 +307,7 @@ fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, Failu
     })
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     let mut json = serde_json::to_vec_pretty(value).expect("state is JSON");
     json.push(b'\n');
     replace_file(path, &json).map_err(|error| Failure::Cluster(error.to_string()))

@@ -1,8 +1,10 @@
 //! What is kept under `.paxosctl`: clusters that are up, and runs that were made.
 
+mod by_hand;
 mod cluster;
 mod run_dir;
 
+pub use by_hand::{Beginning, DisturbedLinks, InForce, Record, TypedFault};
 pub use cluster::{Clusters, Formation, Lock, RunningCluster, RunningNode};
 pub use run_dir::{RunDir, RunPlace};
 

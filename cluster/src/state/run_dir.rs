@@ -74,6 +74,28 @@ impl RunDir {
         )))
     }
 
+    /// A run that was judged; one that never began has no history.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open_judged(path: &Path) -> Result<RunDir, Failure> {
+        let run = RunDir {
+            path: path.to_owned(),
+        };
+        if run.result().is_file() {
+            return Ok(run);
+        }
+        let advice = if run.history().is_file() {
+            format!("; `paxosctl check {}` judges its history", path.display())
+        } else {
+            String::new()
+        };
+        Err(Failure::Usage(format!(
+            "{} holds no judged run: it has no result.json{advice}",
+            path.display()
+        )))
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -99,6 +121,11 @@ impl RunDir {
 
     pub fn result(&self) -> PathBuf {
         self.path.join("result.json")
+    }
+
+    /// The page with charts.
+    pub fn page(&self) -> PathBuf {
+        self.path.join("report.html")
     }
 
     /// A directory a node.

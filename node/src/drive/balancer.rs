@@ -51,7 +51,7 @@ struct Shared {
 /// Runs a balancer until SIGTERM or a failure.
 pub fn run_balancer(config: BalancerConfig) -> Result<(), NodeError> {
     let reporter = Reporter;
-    let gate = process::begin("balancer", &config.dir, reporter);
+    let gate = process::begin("balancer", &config.dir, Vec::new(), reporter);
     process::runtime()?.block_on(serve(config, gate, reporter))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Every node prints its events on standard output, one JSON object a line ([`crate::event`]), and
 //! words for people on standard error. Its directory holds its link table (`links.json`, loaded at
-//! the start and on SIGUSR1) and, for a server, its log (`log/`).
+//! the start and on SIGUSR1) and, for a server, its log (`log/`) and its machine table
+//! (`machine.json`, loaded with the link table).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Arrivals, Burst, Mix};
 use crate::ids::{ClientId, ServerId};
+use crate::link::Mode;
 
 /// A server process.
 #[derive(Debug, Clone)]
@@ -26,6 +28,20 @@ pub struct ServerConfig {
     pub first_leader: Option<ServerId>,
     /// Feeds the election timeouts.
     pub seed: u64,
+    /// What it puts off, or that it is dead; as long as the process lives.
+    pub mode: Option<Mode>,
+    pub on_damage: OnDamage,
+}
+
+/// What a server does when it finds its log damaged. It never votes on what it lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDamage {
+    /// It sets the log aside and comes back with a new one, as a replica that learns everything from
+    /// its peers and does not vote.
+    #[default]
+    Repair,
+    /// It stops with an error that says where the damage is.
+    Stop,
 }
 
 /// A balancer process.

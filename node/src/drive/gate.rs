@@ -1,10 +1,15 @@
 //! The link table at work: every frame that a node sends or receives passes here.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::link::{Kind, Links, Side, Table, Verdict};
+use crate::link::{Kind, Links, Rule, Side, Table, Verdict};
 use crate::wire::LinkCount;
+
+/// The most messages that a node holds back at a time. More are lost, like what does not fit into
+/// a queue: a long delay under load must not take all memory.
+const MOST_HELD: usize = 1 << 17;
 
 /// A node's own link table, shared by its connections. All of them live on one thread and hold the
 /// lock only for one decision.
@@ -12,23 +17,63 @@ use crate::wire::LinkCount;
 pub struct Gate {
     me: Arc<str>,
     links: Arc<Mutex<Links>>,
+    /// In force beside every table.
+    permanent: Arc<[Rule]>,
+    held: Arc<AtomicUsize>,
+}
+
+/// A message that is held back, until this is dropped.
+pub struct Held(Arc<AtomicUsize>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Gate {
-    pub fn new(me: &str, links: Links) -> Gate {
-        Gate {
+    /// A gate at which `permanent` rules hold, whatever is loaded later.
+    pub fn new(me: &str, links: Links, permanent: Vec<Rule>) -> Gate {
+        let gate = Gate {
             me: me.into(),
             links: Arc::new(Mutex::new(links)),
-        }
+            permanent: permanent.into(),
+            held: Arc::default(),
+        };
+        drop(gate.load(Table::default()));
+        gate
     }
 
     pub fn me(&self) -> &str {
         &self.me
     }
 
-    /// Puts a table in force and returns what the rules of the old one did.
-    pub fn load(&self, table: Table) -> Vec<LinkCount> {
-        self.lock().load(table)
+    /// Puts a table in force beside the permanent rules, and returns the final counts of those rules
+    /// of the old one that ended.
+    pub fn load(&self, mut table: Table) -> Vec<LinkCount> {
+        // Every node is given the rules of all. Those of others would only be looked through for
+        // each message.
+        table.rules.retain(|rule| self.acts_here(rule));
+        table.rules.splice(0..0, self.permanent.iter().cloned());
+        let mut links = self.lock();
+        let mut ended = links.load(table);
+        let in_force = links.counts();
+        ended.retain(|old| !in_force.iter().any(|new| new.rule == old.rule));
+        ended
+    }
+
+    fn acts_here(&self, rule: &Rule) -> bool {
+        let end = match rule.on {
+            Side::Send => &rule.from,
+            Side::Receive => &rule.to,
+        };
+        end == "*" || **end == *self.me
+    }
+
+    /// Room to hold a message back, while there is any.
+    pub fn hold(&self) -> Option<Held> {
+        let held = Held(self.held.clone());
+        (self.held.fetch_add(1, Ordering::Relaxed) < MOST_HELD).then_some(held)
     }
 
     pub fn generation(&self) -> u64 {
@@ -63,5 +108,87 @@ impl Gate {
     fn lock(&self) -> MutexGuard<'_, Links> {
         // A panic in another task does not make the table wrong.
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{MODE_RULE, Mode, What};
+
+    fn cut(id: &str) -> Table {
+        let rule = Rule {
+            id: id.into(),
+            from: "s2".into(),
+            to: "s1".into(),
+            kinds: vec![Kind::Commit],
+            on: Side::Receive,
+            probability: 1.0,
+            what: What::Drop,
+        };
+        Table {
+            generation: 1,
+            rules: vec![rule],
+        }
+    }
+
+    fn count(rule: &str, hits: u64) -> LinkCount {
+        LinkCount {
+            rule: rule.into(),
+            hits,
+        }
+    }
+
+    #[test]
+    fn no_table_removes_the_rules_of_the_mode() {
+        let mode: Mode = "p:10".parse().expect("a mode");
+        let gate = Gate::new("s1", Links::new(1), mode.rules(MODE_RULE, "s1"));
+        let ten_seconds = Verdict::Copies(vec![Duration::from_secs(10)]);
+        assert_eq!(gate.receiving("s2", Kind::Prepare), ten_seconds);
+        assert_eq!(gate.load(cut("f1")), []);
+        assert_eq!(gate.receiving("s2", Kind::Prepare), ten_seconds);
+        assert_eq!(gate.receiving("s2", Kind::Commit), Verdict::Dropped);
+        assert_eq!(gate.counts(), [count("mode", 2), count("f1", 1)]);
+        assert_eq!(gate.load(cut("f2")), [count("f1", 1)]);
+        assert_eq!(gate.load(Table::default()), [count("f2", 0)]);
+        assert_eq!(gate.receiving("s2", Kind::Prepare), ten_seconds);
+        assert_eq!(gate.counts(), [count("mode", 3)]);
+    }
+
+    #[test]
+    fn rules_of_others_are_left_out() {
+        let gate = Gate::new("s1", Links::new(1), Vec::new());
+        let mut table = Table::default();
+        for (id, from, to, on) in [
+            ("sent", "s1", "s2", Side::Send),
+            ("received", "s2", "s1", Side::Receive),
+            ("any", "*", "*", Side::Receive),
+            ("received elsewhere", "s1", "s2", Side::Receive),
+            ("sent elsewhere", "s2", "s1", Side::Send),
+        ] {
+            let rule = Rule {
+                id: id.into(),
+                from: from.into(),
+                to: to.into(),
+                on,
+                ..cut("f1").rules.remove(0)
+            };
+            table.rules.push(rule);
+        }
+        gate.load(table);
+        let expected = [count("sent", 0), count("received", 0), count("any", 0)];
+        assert_eq!(gate.counts(), expected);
+    }
+
+    #[test]
+    fn what_is_held_back_is_bounded_and_makes_room_again() {
+        let gate = Gate::new("s1", Links::new(1), Vec::new());
+        let mut held: Vec<Held> = (0..MOST_HELD).filter_map(|_| gate.hold()).collect();
+        assert_eq!(held.len(), MOST_HELD);
+        assert!(gate.hold().is_none());
+        held.truncate(MOST_HELD - 1);
+        held.extend(gate.hold());
+        assert_eq!(held.len(), MOST_HELD);
+        assert!(gate.hold().is_none());
     }
 }

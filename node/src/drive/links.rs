@@ -5,17 +5,18 @@ use std::path::Path;
 use super::gate::Gate;
 use super::reporter::Reporter;
 use crate::event::Event;
-use crate::link::{Links, Table};
+use crate::link::{Links, Rule, Table};
 
 /// The file's name in the node's directory.
 pub const LINKS_FILE: &str = "links.json";
 
-/// The gate of a node that starts: with the table that its directory holds, if there is one.
-pub fn open_gate(me: &str, dir: &Path, reporter: Reporter) -> Gate {
+/// The gate of a node that starts: with the table that its directory holds, if there is one, beside
+/// the rules that hold as long as the process lives.
+pub fn open_gate(me: &str, dir: &Path, permanent: Vec<Rule>, reporter: Reporter) -> Gate {
     let seed = me.bytes().fold(0, |seed: u64, byte| {
         seed.wrapping_mul(31).wrapping_add(byte.into())
     });
-    let gate = Gate::new(me, Links::new(seed));
+    let gate = Gate::new(me, Links::new(seed), permanent);
     match read(dir) {
         Ok(Some(table)) => drop(gate.load(table)),
         Ok(None) => {}
@@ -30,10 +31,8 @@ pub fn reload(gate: &Gate, dir: &Path, reporter: Reporter) {
         Ok(table) => table.unwrap_or_default(),
         Err(reason) => return reporter.event(Event::LinksRefused { reason }),
     };
-    let kept: Vec<String> = table.rules.iter().map(|rule| rule.id.clone()).collect();
     let (before, generation) = (gate.generation(), table.generation);
-    let mut ended = gate.load(table);
-    ended.retain(|count| !kept.contains(&count.rule));
+    let ended = gate.load(table);
     let mut events = Vec::new();
     if !ended.is_empty() {
         events.push(Event::LinkCounts {

@@ -7,9 +7,12 @@ mod converse;
 mod disk;
 mod door;
 mod error;
+mod faulty_disk;
 mod gate;
 mod links;
+mod machine;
 mod net;
+mod open_log;
 mod process;
 mod real_disk;
 mod reporter;
@@ -19,10 +22,11 @@ mod server;
 pub use balancer::run_balancer;
 pub use client::{Ask, Client, News, run_client};
 pub use config::{
-    BalancerConfig, ClientCommand, ClientConfig, ClientWork, LoadConfig, ServerConfig,
+    BalancerConfig, ClientCommand, ClientConfig, ClientWork, LoadConfig, OnDamage, ServerConfig,
 };
 pub use error::NodeError;
 pub use links::LINKS_FILE;
+pub use machine::MACHINE_FILE;
 pub use real_disk::RealDisk;
 pub use reporter::monotonic;
 pub use server::run_server;
@@ -38,13 +42,13 @@ impl net::Linked for PeerMessage {
 
 impl net::Linked for ClientMessage {
     fn kind(&self) -> Kind {
-        Kind::Client
+        ClientMessage::kind(self)
     }
 }
 
 impl net::Linked for ServerMessage {
     fn kind(&self) -> Kind {
-        Kind::Client
+        ServerMessage::kind(self)
     }
 }
 

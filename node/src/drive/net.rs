@@ -297,19 +297,28 @@ impl<T: Linked> Outbox<T> {
             Verdict::Untouched => self.frames.send(&message),
             Verdict::Copies(delays) => {
                 for delay in delays {
+                    if delay.is_zero() {
+                        self.frames.send(&message);
+                        continue;
+                    }
                     let (frames, message) = (self.frames.clone(), message.clone());
-                    later(delay, async move { frames.send(&message) });
+                    later(&self.gate, delay, async move { frames.send(&message) });
                 }
             }
         }
     }
 }
 
-/// Does something after a delay, holding up nobody.
-fn later(delay: Duration, action: impl Future<Output = ()> + Send + 'static) {
+/// Does something with a message after a delay, holding up nobody. Where too many are held back
+/// already, the message is lost.
+fn later(gate: &Gate, delay: Duration, action: impl Future<Output = ()> + Send + 'static) {
+    let Some(held) = gate.hold() else {
+        return;
+    };
     tokio::spawn(async move {
         tokio::time::sleep(delay).await;
         action.await;
+        drop(held);
     });
 }
 
@@ -391,7 +400,15 @@ pub async fn read_all<T: Linked, I: Send + 'static>(
             Verdict::Copies(delays) => {
                 for delay in delays {
                     let (inputs, input) = (inputs.clone(), wrap(message.clone()));
-                    later(delay, async move { drop(inputs.send(input).await) });
+                    if delay.is_zero() {
+                        if inputs.send(input).await.is_err() {
+                            return NetError::Closed;
+                        }
+                        continue;
+                    }
+                    later(reading.gate, delay, async move {
+                        drop(inputs.send(input).await);
+                    });
                 }
             }
         }

@@ -8,10 +8,12 @@ use super::gate::Gate;
 use super::reporter::Reporter;
 use super::{NodeError, links};
 use crate::event::Event;
+use crate::link::Rule;
 
-/// Puts the link table that the node's directory holds in force, and reports the start.
-pub fn begin(name: &str, dir: &Path, reporter: Reporter) -> Gate {
-    let gate = links::open_gate(name, dir, reporter);
+/// Puts the link table that the node's directory holds in force beside `permanent` rules, and reports
+/// the start.
+pub fn begin(name: &str, dir: &Path, permanent: Vec<Rule>, reporter: Reporter) -> Gate {
+    let gate = links::open_gate(name, dir, permanent, reporter);
     reporter.event(Event::Started {
         pid: std::process::id(),
         links: gate.generation(),

@@ -16,14 +16,16 @@ use super::converse::{Talk, Terms, converse};
 use super::disk::{self, Write, Written};
 use super::door::{Door, Owner};
 use super::gate::Gate;
+use super::machine::LocalMachine;
 use super::net::{self, Connection, Outbox, Reading};
-use super::real_disk::RealDisk;
+use super::open_log::open_log;
 use super::reporter::Reporter;
 use super::room::Room;
 use super::{NodeError, ServerConfig, links, process};
 use crate::event::Event;
 use crate::ids::{ConnId, ServerId};
-use crate::log::{Identity, Log, Opened};
+use crate::link::MODE_RULE;
+use crate::log::Opened;
 use crate::server::{Output, Server, Start};
 use crate::wire::frame;
 use crate::wire::{
@@ -81,28 +83,22 @@ struct Shared {
 /// Runs a server until SIGTERM (drains, hands leadership over, returns) or a failure.
 pub fn run_server(config: ServerConfig) -> Result<(), NodeError> {
     let reporter = Reporter;
-    let gate = process::begin(&config.server.to_string(), &config.dir, reporter);
-    let opened = open_log(&config)?;
-    process::runtime()?.block_on(serve(config, opened, gate, reporter))
-}
-
-fn open_log(config: &ServerConfig) -> Result<Opened, NodeError> {
-    let disk = RealDisk::open(&config.dir.join("log"))?;
-    let identity = Identity {
-        cluster: config.cluster,
-        server: config.server,
-        servers: config.members.len() as u16,
-    };
-    Ok(Log::open(Arc::new(disk), identity, rand::random())?)
+    let name = config.server.to_string();
+    let mode = config.mode.as_ref();
+    let permanent = mode.map_or(Vec::new(), |mode| mode.rules(MODE_RULE, &name));
+    let gate = process::begin(&name, &config.dir, permanent, reporter);
+    let machine = LocalMachine::begin(&name, &config.dir, reporter);
+    let opened = open_log(&config, &machine, reporter)?;
+    process::runtime()?.block_on(serve(config, opened, gate, machine, reporter))
 }
 
 async fn serve(
     config: ServerConfig,
     opened: Opened,
     gate: Gate,
+    mut machine: LocalMachine,
     reporter: Reporter,
 ) -> Result<(), NodeError> {
-    let started = Instant::now();
     let me = config.server;
     let address = own_address(&config)?;
     let listener = TcpListener::bind(address)
@@ -110,7 +106,7 @@ async fn serve(
         .map_err(|source| NodeError::Listen { address, source })?;
     let mut terminate = signal(SignalKind::terminate()).map_err(NodeError::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(NodeError::Start)?;
-    let mut links_changed = signal(SignalKind::user_defined1()).map_err(NodeError::Start)?;
+    let mut tables_changed = signal(SignalKind::user_defined1()).map_err(NodeError::Start)?;
 
     let recovered = opened.recovered;
     reporter.event(recovered.evidence());
@@ -134,7 +130,7 @@ async fn serve(
             recovered,
             history: opened.history,
         },
-        Duration::ZERO,
+        machine.now(),
     )?;
 
     let (inputs, mut arriving) = mpsc::channel(INPUTS);
@@ -186,14 +182,17 @@ async fn serve(
     });
 
     loop {
-        let wake = started + server.next_tick();
+        let wake = machine.moment_of(server.next_tick());
         tokio::select! {
             biased;
-            _ = terminate.recv() => server.drain(started.elapsed()),
-            _ = interrupt.recv() => server.drain(started.elapsed()),
-            _ = links_changed.recv() => links::reload(&gate, &dir, reporter),
+            _ = terminate.recv() => server.drain(machine.now()),
+            _ = interrupt.recv() => server.drain(machine.now()),
+            _ = tables_changed.recv() => {
+                links::reload(&gate, &dir, reporter);
+                machine.reload();
+            }
             Some(input) = arriving.recv() => {
-                let now = started.elapsed();
+                let now = machine.now();
                 world.take(&mut server, now, input)?;
                 for _ in 0..GATHER {
                     let Ok(input) = arriving.try_recv() else { break };
@@ -202,13 +201,14 @@ async fn serve(
             }
             () = tokio::time::sleep_until(wake) => {}
         }
-        let now = started.elapsed();
+        let now = machine.now();
         if now >= server.next_tick() {
             server.tick(now);
         }
         let output = server.take_output(now)?;
         world.carry_out(output)?;
         if server.drained(now) {
+            machine.report_so_far();
             process::end(&gate, reporter);
             // Lets the last frames leave.
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -244,18 +244,14 @@ struct World {
 #[derive(Default)]
 struct Registration {
     accepted: bool,
-    refused_since: Option<Duration>,
+    /// The clock of the machine is not asked: it may jump.
+    refused_since: Option<Instant>,
 }
 
 impl Registration {
     /// Notes an answer. A server that was never accepted gives up after a while: it is a stranger,
     /// or another server runs under its id.
-    fn note(
-        &mut self,
-        now: Duration,
-        answer: &BalancerAnswer,
-        reporter: Reporter,
-    ) -> Result<(), NodeError> {
+    fn note(&mut self, answer: &BalancerAnswer, reporter: Reporter) -> Result<(), NodeError> {
         let BalancerAnswer::Refused { reason } = answer else {
             self.accepted = true;
             self.refused_since = None;
@@ -268,8 +264,8 @@ impl Registration {
                 reason: reason.clone(),
             });
         }
-        let since = *self.refused_since.get_or_insert(now);
-        if !self.accepted && now.saturating_sub(since) >= REFUSED_LIMIT {
+        let since = *self.refused_since.get_or_insert_with(Instant::now);
+        if !self.accepted && since.elapsed() >= REFUSED_LIMIT {
             return Err(NodeError::RefusedByBalancer(reason.clone()));
         }
         Ok(())
@@ -299,7 +295,7 @@ impl World {
                 }
             },
             Input::Balancer(answer) => {
-                self.registration.note(now, &answer, self.reporter)?;
+                self.registration.note(&answer, self.reporter)?;
                 server.balancer(&answer);
             }
             Input::PeerConnected(peer) => server.connected(peer),

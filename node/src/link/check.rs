@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::decide::MOST_COPIES;
 use super::{Rule, Table, What};
 
 /// No message is held back longer than this: a longer delay is a mistake in the unit.
-const LONGEST_DELAY: Duration = Duration::from_secs(3600);
+pub const LONGEST_DELAY: Duration = Duration::from_secs(3600);
 
 /// Why a link table is refused. `at` counts the rules from 1, as a reader of the file does.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -43,6 +44,14 @@ pub enum TableError {
         "rule {at} (`{id}`) of the link table delays by nothing; give `by_us` or `jitter_us`, or remove the rule"
     )]
     NoDelay { at: usize, id: String },
+    #[error(
+        "rule {at} (`{id}`) of the link table makes {copies} of one message; a duplicate makes 2 to {MOST_COPIES}"
+    )]
+    Copies { at: usize, id: String, copies: u32 },
+    #[error(
+        "rule {at} (`{id}`) of the link table reorders within nothing; give `within_us`, or remove the rule"
+    )]
+    NoReorder { at: usize, id: String },
 }
 
 impl Table {
@@ -75,18 +84,33 @@ fn check_rule(at: usize, rule: &Rule) -> Result<(), TableError> {
             probability: rule.probability,
         });
     }
-    if let What::Delay { by_us, jitter_us } = rule.what {
-        let longest_us = by_us.saturating_add(jitter_us);
-        if longest_us == 0 {
-            return Err(TableError::NoDelay { at, id: id() });
-        }
-        if u128::from(longest_us) > LONGEST_DELAY.as_micros() {
-            return Err(TableError::TooLong {
+    let longest_us = match rule.what {
+        What::Drop => return Ok(()),
+        What::Duplicate { copies } if (2..=MOST_COPIES).contains(&copies) => return Ok(()),
+        What::Duplicate { copies } => {
+            return Err(TableError::Copies {
                 at,
                 id: id(),
-                longest_us,
+                copies,
             });
         }
+        What::Delay {
+            by_us,
+            jitter_us,
+            distribution,
+        } => match distribution.longest_us(by_us, jitter_us) {
+            0 => return Err(TableError::NoDelay { at, id: id() }),
+            longest_us => longest_us,
+        },
+        What::Reorder { within_us: 0 } => return Err(TableError::NoReorder { at, id: id() }),
+        What::Reorder { within_us } => within_us,
+    };
+    if u128::from(longest_us) > LONGEST_DELAY.as_micros() {
+        return Err(TableError::TooLong {
+            at,
+            id: id(),
+            longest_us,
+        });
     }
     Ok(())
 }
@@ -94,7 +118,7 @@ fn check_rule(at: usize, rule: &Rule) -> Result<(), TableError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::Side;
+    use crate::link::{Distribution, Side};
 
     fn rule(probability: f64, what: What) -> Rule {
         Rule {
@@ -116,17 +140,28 @@ mod tests {
         table.check().map_err(|error| error.to_string())
     }
 
+    fn delay(by_us: u64, jitter_us: u64, distribution: Distribution) -> What {
+        What::Delay {
+            by_us,
+            jitter_us,
+            distribution,
+        }
+    }
+
     #[test]
     fn sound_tables_pass() {
-        let hour = What::Delay {
-            by_us: 3_599_000_000,
-            jitter_us: 1_000_000,
-        };
+        let hour = delay(3_599_000_000, 1_000_000, Distribution::Uniform);
         assert_eq!(check(vec![]), Ok(()));
         assert_eq!(
             check(vec![
                 rule(0.0, What::Drop),
-                rule(1.0, What::Duplicate),
+                rule(1.0, What::Duplicate { copies: 16 }),
+                rule(
+                    1.0,
+                    What::Reorder {
+                        within_us: 3_600_000_000
+                    }
+                ),
                 rule(0.5, hour)
             ]),
             Ok(())
@@ -147,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_delay_of_more_than_an_hour_or_of_nothing_is_refused() {
-        let delay = |by_us, jitter_us| rule(1.0, What::Delay { by_us, jitter_us });
+        let delay = |by_us, jitter_us| rule(1.0, delay(by_us, jitter_us, Distribution::Uniform));
         assert_eq!(
             check(vec![delay(3_600_000_000, 1)]),
             Err(
@@ -163,6 +198,44 @@ mod tests {
                  give `by_us` or `jitter_us`, or remove the rule"
                 .into())
         );
+    }
+
+    #[test]
+    fn the_tail_of_a_distribution_counts_too() {
+        for (distribution, longest_us) in [
+            (Distribution::Normal, 3_530_000_000_u64),
+            (Distribution::Exponential, 3_600_000_000),
+            (Distribution::Pareto, 4_000_000_000),
+        ] {
+            let told = check(vec![rule(
+                1.0,
+                delay(3_500_000_000, 10_000_000, distribution),
+            )]);
+            assert_eq!(told.is_ok(), longest_us <= 3_600_000_000, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn copies_and_reordering_have_bounds() {
+        for copies in [0, 1, 17] {
+            assert_eq!(
+                check(vec![rule(1.0, What::Duplicate { copies })]),
+                Err(format!(
+                    "rule 1 (`slow`) of the link table makes {copies} of one message; \
+                     a duplicate makes 2 to 16"
+                ))
+            );
+        }
+        assert_eq!(
+            check(vec![rule(1.0, What::Reorder { within_us: 0 })]),
+            Err(
+                "rule 1 (`slow`) of the link table reorders within nothing; \
+                 give `within_us`, or remove the rule"
+                    .into()
+            )
+        );
+        let day = 24 * 3_600_000_000;
+        assert!(check(vec![rule(1.0, What::Reorder { within_us: day })]).is_err());
     }
 
     #[test]

@@ -8,11 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{Kind, Rule, Side, Table, What};
 use crate::wire::LinkCount;
 
-/// The longest time by which a reordered message is held back, in microseconds.
-const LONGEST_REORDER_US: u64 = 50_000;
-
 /// However many rules duplicate, one message never becomes more than this many.
-const MOST_COPIES: usize = 16;
+pub const MOST_COPIES: u32 = 16;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +100,7 @@ impl Links {
 
     /// What becomes of a message of `kind` on its way `from` -> `to`, as seen on this `side` of the
     /// link. All rules that match apply, in the order of the table: a drop wins over everything,
-    /// delays add up, and a duplicate doubles what there is.
+    /// delays add up, and a duplicate multiplies what there is.
     pub fn pass(&mut self, side: Side, from: &str, to: &str, kind: Kind) -> Verdict {
         if self.table.rules.is_empty() {
             return Verdict::Untouched;
@@ -145,25 +142,27 @@ fn names(pattern: &str, node: &str) -> bool {
 /// Applies one effect to the copies of a message. Every copy draws a delay of its own, so that
 /// copies made before part on the way.
 fn disturb(what: What, copies: &mut Vec<Duration>, rng: &mut ChaCha8Rng) {
-    let (least_us, most_us) = match what {
-        What::Drop => {
-            copies.clear();
-            return;
+    match what {
+        What::Drop => copies.clear(),
+        What::Duplicate { copies: times } => {
+            let before = copies.len();
+            let wanted = before.saturating_mul(times as usize);
+            for copy in before..wanted.min(MOST_COPIES as usize) {
+                copies.push(copies[copy % before]);
+            }
         }
-        What::Duplicate => {
-            let more = copies.len().min(MOST_COPIES - copies.len());
-            copies.extend_from_within(..more);
-            return;
-        }
-        What::Delay { by_us, jitter_us } => (
-            by_us.saturating_sub(jitter_us),
-            by_us.saturating_add(jitter_us),
-        ),
-        What::Reorder => (1, LONGEST_REORDER_US),
-    };
+        What::Delay {
+            by_us,
+            jitter_us,
+            distribution,
+        } => put_off(copies, || distribution.draw(by_us, jitter_us, rng)),
+        What::Reorder { within_us } => put_off(copies, || rng.random_range(1..=within_us)),
+    }
+}
+
+fn put_off(copies: &mut [Duration], mut draw_us: impl FnMut() -> u64) {
     for delay in copies {
-        let by = Duration::from_micros(rng.random_range(least_us..=most_us));
-        *delay = delay.saturating_add(by);
+        *delay = delay.saturating_add(Duration::from_micros(draw_us()));
     }
 }
 

@@ -18,12 +18,43 @@ pub enum Kind {
     Commit,
     /// The leader's sign of life, its answer, and the hand-over of leadership.
     Heartbeat,
-    /// Chosen slots asked for and sent.
+    /// The question for chosen slots.
     CatchUp,
+    /// Chosen slots, asked for or pushed.
+    Learn,
     /// Client messages and reads on their way to the leader.
     Forward,
-    /// Between a client and its server.
-    Client,
+    /// What a client wants of the cluster, to say something or a linearizable read, and the answer.
+    Request,
+    /// A page of the chat or of the log, asked of one server, and the answer.
+    LogRead,
+    /// All else between a client and its server: joining, leaving, deliveries, signs of life.
+    Session,
     /// To and from the balancer, and the first frame of every connection.
     Control,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 13] = [
+        Kind::Prepare,
+        Kind::Promise,
+        Kind::Accept,
+        Kind::Accepted,
+        Kind::Commit,
+        Kind::Heartbeat,
+        Kind::CatchUp,
+        Kind::Learn,
+        Kind::Forward,
+        Kind::Request,
+        Kind::LogRead,
+        Kind::Session,
+        Kind::Control,
+    ];
+
+    /// Every kind but [`Kind::Control`]: what a server is there for. Without control messages no
+    /// connection is made and no server is registered.
+    pub fn all_service() -> Vec<Kind> {
+        let service = Kind::ALL.into_iter();
+        service.filter(|kind| *kind != Kind::Control).collect()
+    }
 }

@@ -7,9 +7,12 @@
 mod check;
 mod decide;
 mod kind;
+mod mode;
+mod spread;
 mod table;
 
-pub use check::TableError;
-pub use decide::{Links, Verdict};
+pub use check::{LONGEST_DELAY, TableError};
+pub use decide::{Links, MOST_COPIES, Verdict};
 pub use kind::Kind;
-pub use table::{Rule, Side, Table, What};
+pub use mode::{MODE_RULE, Mode, ModeError};
+pub use table::{Distribution, Rule, Side, Table, What};

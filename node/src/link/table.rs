@@ -46,10 +46,35 @@ pub enum Side {
 pub enum What {
     /// It is lost.
     Drop,
-    /// It comes later by `by_us` ± up to `jitter_us`, in microseconds, holding back no other.
-    Delay { by_us: u64, jitter_us: u64 },
-    /// It comes twice.
-    Duplicate,
-    /// It is held back for up to 50 ms, so that later ones overtake it.
-    Reorder,
+    /// It comes later by `by_us` on the average, in microseconds, holding back no other.
+    Delay {
+        by_us: u64,
+        /// How far it strays from that, as the distribution says.
+        jitter_us: u64,
+        #[serde(default)]
+        distribution: Distribution,
+    },
+    /// It comes so many times in all, each copy on its own way.
+    Duplicate { copies: u32 },
+    /// It is held back for up to `within_us`, so that later ones overtake it.
+    Reorder { within_us: u64 },
+}
+
+/// How the delays of a [`What::Delay`] are spread. All have the mean `by` and none is negative.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Evenly from `by - jitter` to `by + jitter`.
+    #[default]
+    Uniform,
+    /// The bell curve with the standard deviation `jitter`, cut off at three of them on both sides
+    /// (and at `by` on both, so that no message is early).
+    Normal,
+    /// `by - jitter` at least, and often not much more: beyond that exponential with the mean and
+    /// the standard deviation `jitter`, cut off at `by + 10 jitter`.
+    Exponential,
+    /// `by - jitter` at least, with a heavy tail: beyond that a Pareto (Lomax) distribution of shape
+    /// 3 with the mean `jitter`, cut off at `by + 50 jitter`. One message in a hundred comes later
+    /// than `by + 6 jitter`.
+    Pareto,
 }

@@ -71,6 +71,7 @@ pub enum DiskOperation {
     SyncDir,
     Truncate,
     Remove,
+    SetAside,
 }
 
 impl DiskError {
@@ -98,6 +99,7 @@ impl fmt::Display for DiskOperation {
             DiskOperation::SyncDir => "sync the directory",
             DiskOperation::Truncate => "truncate",
             DiskOperation::Remove => "remove",
+            DiskOperation::SetAside => "set aside",
         })
     }
 }

@@ -8,18 +8,22 @@
 //! | 4 | magic |
 //! | 4 | length of the payload |
 //! | 4 | CRC32C of the payload |
-//! | 4 | blank sectors, see below |
+//! | 4 | sparse sectors, see below |
 //! | 8 | sequence number, consecutive over the whole log, from 1 |
 //! | 4 | CRC32C of the header before it |
 //! | … | payload: for each record its length (4 bytes) and its postcard encoding |
 //!
-//! *Blank sectors* make it possible to tell a torn group from a damaged one. Disks write sectors of
+//! *Sparse sectors* make it possible to tell a torn group from a damaged one. Disks write sectors of
 //! 512 bytes whole or not at all, and a sector that was not written reads as zeros where the file
 //! is new. A group covers one or more sectors, the first and last in part; this field counts those
-//! that hold nothing but zeros *as written*. If more are blank when the group is read, some were
-//! never written. If not, every sector was written, and a wrong checksum means that what was
-//! written has changed. The sectors that hold the header are not counted: the magic and the length
-//! of the first record keep them from ever being blank.
+//! in which at most one byte *as written* is not zero. If more are blank when the group is read,
+//! some were never written. If not, a wrong checksum means that what was written has changed: no
+//! single changed byte can make a sector blank that is not counted here. The sectors that hold the
+//! header are not counted: the magic and the length of the first record keep them from ever being
+//! blank, except where the magic's first byte stands alone in its sector; that one proves nothing.
+//!
+//! So a changed byte is never taken for a torn write. The price is that a torn write of which a
+//! sparse sector is a part may be taken for damage.
 
 use serde::Deserialize;
 
@@ -42,7 +46,7 @@ pub(super) const LENGTH_BYTES: usize = 4;
 pub(super) struct GroupHeader {
     pub payload_bytes: u32,
     pub payload_crc: u32,
-    pub blank_sectors: u32,
+    pub sparse_sectors: u32,
     pub sequence: u64,
 }
 
@@ -52,7 +56,7 @@ impl GroupHeader {
         header[..4].copy_from_slice(&MAGIC);
         header[4..8].copy_from_slice(&self.payload_bytes.to_le_bytes());
         header[8..12].copy_from_slice(&self.payload_crc.to_le_bytes());
-        header[12..16].copy_from_slice(&self.blank_sectors.to_le_bytes());
+        header[12..16].copy_from_slice(&self.sparse_sectors.to_le_bytes());
         header[16..24].copy_from_slice(&self.sequence.to_le_bytes());
         let crc = crc32c::crc32c(&header[..24]);
         header[24..].copy_from_slice(&crc.to_le_bytes());
@@ -69,7 +73,7 @@ impl GroupHeader {
         Some(GroupHeader {
             payload_bytes: u32::from_le_bytes(part(header, 4)),
             payload_crc: u32::from_le_bytes(part(header, 8)),
-            blank_sectors: u32::from_le_bytes(part(header, 12)),
+            sparse_sectors: u32::from_le_bytes(part(header, 12)),
             sequence: u64::from_le_bytes(part(header, 16)),
         })
     }
@@ -132,7 +136,7 @@ impl GroupBuilder {
         let header = GroupHeader {
             payload_bytes: payload.len() as u32,
             payload_crc: crc32c::crc32c(payload),
-            blank_sectors: blank_sectors(&self.bytes, offset),
+            sparse_sectors: sparse_sectors(&self.bytes, offset),
             sequence,
         };
         self.bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
@@ -143,17 +147,30 @@ impl GroupBuilder {
 /// The sectors of a group at `offset` of its file that hold nothing but zeros, not counting those
 /// that hold its header.
 pub(super) fn blank_sectors(group: &[u8], offset: u64) -> u32 {
+    sectors_with_at_most(0, group, offset)
+}
+
+/// The sectors of which one changed byte could make blank ones, blank ones included.
+fn sparse_sectors(group: &[u8], offset: u64) -> u32 {
+    sectors_with_at_most(1, group, offset)
+}
+
+/// The sectors after the header that hold no more bytes than `most` that are not zero.
+fn sectors_with_at_most(most: usize, group: &[u8], offset: u64) -> u32 {
     let after_header = sectors(group.len(), offset).skip_while(|part| part.start < HEADER_BYTES);
     after_header
-        .filter(|part| is_blank(&group[part.clone()]))
+        .filter(|part| {
+            let set = group[part.clone()].iter().filter(|&&byte| byte != 0);
+            set.take(most + 1).count() <= most
+        })
         .count() as u32
 }
 
 /// Whether some sector that holds a part of the header of the group, or of what should be one, is
-/// blank: written groups have none.
+/// blank as no single changed byte can make it: written groups have none.
 pub(super) fn header_is_blank(group: &[u8], offset: u64) -> bool {
     let mut header = sectors(group.len(), offset).take_while(|part| part.start < HEADER_BYTES);
-    header.any(|part| is_blank(&group[part]))
+    header.any(|part| part.len() > 1 && is_blank(&group[part]))
 }
 
 pub(super) fn is_blank(bytes: &[u8]) -> bool {
@@ -220,6 +237,7 @@ pub(super) enum RecordHead {
     Member(Member),
     Formed,
     Opened,
+    Lost,
 }
 
 impl RecordHead {
@@ -232,6 +250,7 @@ impl RecordHead {
             Record::Member(member) => RecordHead::Member(member),
             Record::Formed => RecordHead::Formed,
             Record::Opened => RecordHead::Opened,
+            Record::Lost => RecordHead::Lost,
         }
     }
 

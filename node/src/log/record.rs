@@ -26,6 +26,8 @@ pub enum Record {
     Formed,
     /// The balancer admitted clients once: the cluster need not be complete again to serve.
     Opened,
+    /// An earlier log of this server was damaged, and what it promised is lost: it must never vote.
+    Lost,
 }
 
 /// A server as its peers know it.

@@ -64,6 +64,8 @@ pub struct RecoveredLog {
     pub members: Vec<Member>,
     pub formed: bool,
     pub opened: bool,
+    /// An earlier log was damaged and set aside: the server must never vote.
+    pub lost: bool,
     /// The length of the torn tail that was cut off (or, when the log is only read, would be).
     pub cut_bytes: u64,
 }
@@ -85,6 +87,7 @@ impl RecoveredLog {
             chosen: self.chosen,
             incarnation: self.incarnation,
             formed: self.formed,
+            cut_bytes: self.cut_bytes,
         }
     }
 }
@@ -317,6 +320,7 @@ impl Fold {
             members: self.vote.members(),
             formed: self.vote.formed,
             opened: self.vote.opened,
+            lost: self.vote.lost,
             cut_bytes,
         };
         let mut history = History::new(disk.clone(), self.chosen, memory_bytes);

@@ -6,6 +6,13 @@
 //! That group may be *torn*: missing in part or in whole. Nobody was told of it, so it is cut off.
 //! Anything else that is not as it was written was durable once, and others may rely on it: that is
 //! *damage*, and a server must not go on as if it had never promised what stood there.
+//!
+//! When a process dies and its machine lives on, a torn group is the beginning of one: the file ends
+//! early. When the power fails, the sectors that were not written are blank, or the file ends early.
+//! Nothing else is taken for torn, so that no changed byte ever is, wherever it stands, in the last
+//! group too, whose records may have been durable and promised to others. What a file is not
+//! protected against is its being cut short behind our back, at any length: that looks as if less
+//! had been written.
 
 use super::disk::Disk;
 use super::error::LogError;
@@ -260,7 +267,7 @@ impl<'a> Scanner<'a> {
                 header.sequence
             ));
         }
-        if group::blank_sectors(group, self.offset as u64) > header.blank_sectors {
+        if group::blank_sectors(group, self.offset as u64) > header.sparse_sectors {
             return Judgement::Torn;
         }
         Judgement::Damaged(format!(

@@ -16,6 +16,7 @@ pub(super) struct VoteState {
     pub members: BTreeMap<ServerId, u64>,
     pub formed: bool,
     pub opened: bool,
+    pub lost: bool,
 }
 
 impl VoteState {
@@ -29,6 +30,7 @@ impl VoteState {
             RecordHead::Member(member) => self.note_member(*member),
             RecordHead::Formed => self.formed = true,
             RecordHead::Opened => self.opened = true,
+            RecordHead::Lost => self.lost = true,
         }
     }
 
@@ -43,6 +45,7 @@ impl VoteState {
         records.extend(self.members().into_iter().map(Record::Member));
         records.extend(self.formed.then_some(Record::Formed));
         records.extend(self.opened.then_some(Record::Opened));
+        records.extend(self.lost.then_some(Record::Lost));
         records
     }
 

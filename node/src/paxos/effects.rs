@@ -23,7 +23,8 @@ pub struct Effects {
     pub send_after_persist: Vec<(ServerId, Message)>,
     /// Newly chosen slots, consecutive, ascending, each exactly once.
     pub chosen: Vec<Chosen>,
-    /// Peers that ask for chosen slots: the host reads them from the log and sends a `Learn`.
+    /// Peers that ask for chosen slots or that are known to lack them: the host reads them from the
+    /// log and sends a `Learn`.
     pub serve: Vec<Serve>,
     /// Linearizable reads that may be answered once the slot is applied, which it is by now.
     pub reads: Vec<ReadReady>,

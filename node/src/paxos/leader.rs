@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::hand_over::HandingOver;
 use super::phase1::Report;
+use super::push::{Push, Told};
 use super::read::PendingRead;
 use super::replica::{NEVER, Replica, Role};
 use super::{Led, Message};
@@ -28,7 +29,8 @@ pub(super) struct Leading {
     /// The sequence number that will take effect next for each client with messages queued or in
     /// flight: the session table as it will be when those are applied.
     pub expected: BTreeMap<ClientId, u64>,
-    peers: BTreeMap<ServerId, Peer>,
+    pub peers: BTreeMap<ServerId, Peer>,
+    pub told: Told,
     /// The number of the last round of heartbeats.
     pub probe: u64,
     heartbeat_at: Duration,
@@ -53,7 +55,7 @@ pub(super) struct Proposal {
 
 /// What the leader knows of another server.
 #[derive(Debug)]
-struct Peer {
+pub(super) struct Peer {
     /// When it last answered in this ballot; zero if it never did.
     answered_at: Duration,
     /// The latest round of heartbeats that it answered.
@@ -61,6 +63,7 @@ struct Peer {
     chosen: Slot,
     /// It promised a higher ballot, but follows nobody in it.
     refuses: bool,
+    pub push: Push,
 }
 
 impl Replica {
@@ -79,6 +82,7 @@ impl Replica {
                 probe: 0,
                 chosen: promise.map_or(Slot(0), |report| report.chosen),
                 refuses: false,
+                push: Push::default(),
             };
             (server, peer)
         });
@@ -95,6 +99,7 @@ impl Replica {
             in_flight: BTreeMap::new(),
             expected: BTreeMap::new(),
             peers: peers.collect(),
+            told: Told::default(),
             probe: 0,
             heartbeat_at: self.now,
             announced: Slot(0),
@@ -213,6 +218,7 @@ impl Replica {
         leading.heartbeat_at = self.now + self.config.timing.heartbeat;
         leading.announced = chosen;
         let (ballot, probe) = (leading.ballot, leading.probe);
+        leading.told.note(probe, chosen);
         self.broadcast(&Message::Heartbeat { ballot, probe });
         if chosen > Slot(0) {
             self.broadcast(&Message::Commit { ballot, chosen });
@@ -245,10 +251,15 @@ impl Replica {
         if leading.ballot != ballot {
             return;
         }
-        if let Some(peer) = leading.peers.get_mut(&from) {
-            peer.answered_at = now;
-            peer.probe = peer.probe.max(probe);
-            peer.chosen = peer.chosen.max(chosen);
+        let Some(peer) = leading.peers.get_mut(&from) else {
+            return;
+        };
+        peer.answered_at = now;
+        peer.chosen = peer.chosen.max(chosen);
+        // An answer that others overtook says nothing of the present.
+        if probe > peer.probe {
+            peer.probe = probe;
+            self.push_missing(from, probe, chosen);
         }
     }
 

@@ -166,6 +166,7 @@ impl Replica {
                 to: from,
                 from: slot,
             });
+            self.note_served(from);
         }
     }
 

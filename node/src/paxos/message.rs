@@ -8,8 +8,10 @@ use crate::value::{Command, Value};
 
 /// A message between two replicas. Any of them may be lost, repeated, delayed and reordered.
 ///
-/// Only [`Message::Commit`], [`Message::Learn`] and [`Message::Promise`] can teach a replica that a
-/// slot is chosen, so delaying those kinds delays all knowledge of it.
+/// Only [`Message::Commit`], [`Message::Learn`] and [`Message::Promise`] can teach a replica that
+/// others know a slot to be chosen. A Promise never moves its chosen index: it tells a candidate
+/// whom to ask, and the values come by Learn. So delaying Commit and Learn delays all that a replica
+/// is taught; what it finds out for itself is what it proposes, when a majority has accepted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
     /// "Would you promise `ballot`?" Changes nothing at the receiver.
@@ -70,8 +72,9 @@ pub enum Message {
 
     /// "Send me the chosen slots from `from` on."
     CatchUp { from: Slot },
-    /// Chosen values of consecutive slots from `from` on, a bounded chunk. `chosen` is the
-    /// sender's chosen index: if the chunk ends below it, there is more.
+    /// Chosen values of consecutive slots from `from` on, a bounded chunk: the answer to a CatchUp,
+    /// or pushed by a leader that sees the receiver behind. `chosen` is the sender's chosen index:
+    /// if the chunk ends below it, there is more.
     Learn {
         from: Slot,
         values: Vec<Value>,
@@ -104,7 +107,8 @@ impl Message {
             Message::Heartbeat { .. }
             | Message::HeartbeatReply { .. }
             | Message::HandOver { .. } => Kind::Heartbeat,
-            Message::CatchUp { .. } | Message::Learn { .. } => Kind::CatchUp,
+            Message::CatchUp { .. } => Kind::CatchUp,
+            Message::Learn { .. } => Kind::Learn,
             Message::Forward { .. }
             | Message::ReadIndex { .. }
             | Message::ReadIndexReply { .. } => Kind::Forward,

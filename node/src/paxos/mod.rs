@@ -11,6 +11,7 @@
 //! | `phase1` | the candidate: gathers promises, decides what must be proposed |
 //! | `leader` | phase 2, heartbeats, and the leader's doubt in itself |
 //! | `learner` | what is chosen, and fetching what was missed |
+//! | `push` | what the leader teaches a follower that stays behind |
 //! | `forward` | client messages on their way to a slot, each once |
 //! | `read` | linearizable reads |
 //! | `hand_over` | a leader that stops passes its place on |
@@ -26,6 +27,7 @@ mod learner;
 mod message;
 mod outbox;
 mod phase1;
+mod push;
 mod quorum;
 mod read;
 mod recovered;

@@ -15,6 +15,7 @@ use super::phase1::Preparing;
 use super::read::Asked;
 use super::{Config, Effects, Message, Quorum, Recovered, Sessions};
 use crate::ids::{Ballot, ServerId, Slot};
+use crate::machine::Steady;
 
 /// Far enough away that no timer reaches it.
 pub(super) const NEVER: Duration = Duration::MAX;
@@ -23,12 +24,13 @@ pub(super) const NEVER: Duration = Duration::MAX;
 ///
 /// The host feeds it messages, the passing of time and the news that records are durable, and
 /// carries out the [`Effects`] that it takes out after each call or after several. Every call
-/// carries the time; a time before that of an earlier call counts as that of the earlier call.
+/// carries the time that its clock shows; where that goes back, no time has passed.
 #[derive(Debug)]
 pub struct Replica {
     pub(super) config: Config,
     pub(super) quorum: Quorum,
     pub(super) rng: ChaCha8Rng,
+    clock: Steady,
     pub(super) now: Duration,
     pub(super) voting: bool,
     pub(super) acceptor: Acceptor,
@@ -75,6 +77,7 @@ impl Replica {
         let mut replica = Replica {
             quorum: Quorum::new(config.servers),
             rng: ChaCha8Rng::seed_from_u64(config.seed),
+            clock: Steady::new(now),
             now,
             voting: recovered.voting,
             election: Election::new(now, acceptor.promised),
@@ -156,9 +159,9 @@ impl Replica {
         self.tick_learner();
     }
 
-    /// The time at which `tick` has something to do, unless another call changes that.
+    /// What the clock shows when `tick` has something to do, unless another call changes that.
     pub fn next_tick(&self) -> Duration {
-        [
+        let due = [
             self.election_due(),
             self.phase1_due(),
             self.leader_due(),
@@ -167,7 +170,8 @@ impl Replica {
         ]
         .into_iter()
         .min()
-        .unwrap_or(NEVER)
+        .unwrap_or(NEVER);
+        self.clock.shown_at(due)
     }
 
     /// The first `upto` records of the replica's life are durable ([`Effects::persist_upto`]).
@@ -298,6 +302,6 @@ impl Replica {
     }
 
     pub(super) fn advance_clock(&mut self, now: Duration) {
-        self.now = self.now.max(now);
+        self.now = self.clock.advance(now);
     }
 }

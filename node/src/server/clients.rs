@@ -22,6 +22,7 @@ impl Server {
         conn: ConnId,
         message: ClientMessage,
     ) -> Result<(), LogError> {
+        let now = self.clock.advance(now);
         match message {
             ClientMessage::Join { client, name, seen } => self.join(now, conn, client, name, seen),
             ClientMessage::Leave { client } => {

@@ -104,7 +104,7 @@ fn evidence(records: &[Record]) -> Vec<Event> {
             Record::Chosen { upto: slot } | Record::Learned { slot, .. } => {
                 chosen = chosen.max(*slot);
             }
-            Record::Member(_) | Record::Opened => {}
+            Record::Member(_) | Record::Opened | Record::Lost => {}
         }
     }
     if chosen > Slot(0) {

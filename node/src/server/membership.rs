@@ -37,7 +37,7 @@ enum Standing {
     /// All confirmed; the record of it is on its way to the disk.
     Confirmed,
     Voting,
-    /// A peer remembers another incarnation under this id.
+    /// Its earlier log was lost, or a peer remembers another incarnation under this id.
     Stranger,
 }
 
@@ -52,13 +52,14 @@ pub struct Outcome {
 }
 
 impl Membership {
-    /// `members` and `formed` are what the disk says; both empty in a new directory.
+    /// `members`, `formed` and `lost` are what the disk says; nothing in a new directory.
     pub fn new(
         me: ServerId,
         servers: u16,
         incarnation: u64,
         members: &[Member],
         formed: bool,
+        lost: bool,
     ) -> Membership {
         Membership {
             me,
@@ -72,10 +73,11 @@ impl Membership {
                 .map(|member| (member.server, member.incarnation))
                 .collect(),
             confirmed_by: BTreeSet::new(),
-            standing: if formed {
-                Standing::Voting
-            } else {
-                Standing::Forming
+            // A lost log is never forgiven: were all logs of a cluster lost, nobody would remember.
+            standing: match (lost, formed) {
+                (true, _) => Standing::Stranger,
+                (false, true) => Standing::Voting,
+                (false, false) => Standing::Forming,
             },
         }
     }
@@ -213,7 +215,7 @@ mod tests {
     const S3: ServerId = ServerId(3);
 
     fn new_server() -> Membership {
-        Membership::new(S1, 3, 11, &[], false)
+        Membership::new(S1, 3, 11, &[], false, false)
     }
 
     fn member(server: ServerId, incarnation: u64) -> Record {
@@ -285,7 +287,7 @@ mod tests {
                 incarnation: 33,
             },
         ];
-        let mut veteran = Membership::new(S1, 3, 11, &remembers, true);
+        let mut veteran = Membership::new(S1, 3, 11, &remembers, true, false);
         let outcome = veteran.introduced(S3, 34);
         assert_eq!(
             outcome.reply_after_persist,
@@ -294,7 +296,7 @@ mod tests {
         assert!(veteran.trusts(S3, 33));
         assert!(!veteran.trusts(S3, 34));
 
-        let mut wiped = Membership::new(S3, 3, 34, &[], false);
+        let mut wiped = Membership::new(S3, 3, 34, &[], false, false);
         let outcome = wiped.stranger(S1, 11, 33);
         assert!(outcome.barred.is_some());
         assert_eq!(
@@ -315,9 +317,23 @@ mod tests {
         assert!(wiped.introductions().is_empty());
     }
 
+    /// Even where no peer remembers anything, for all of them may have lost their logs.
+    #[test]
+    fn a_server_that_lost_its_log_never_votes() {
+        let mut lost = Membership::new(S1, 3, 11, &[], false, true);
+        for (peer, incarnation) in [(S2, 22), (S3, 33)] {
+            lost.introduced(peer, incarnation);
+            lost.remembered(peer, incarnation, 11);
+        }
+        assert_eq!(lost.form_if_complete(), None);
+        assert!(!lost.votes() && lost.trusts(S2, 22));
+        let mut alone = Membership::new(S1, 1, 11, &[], false, true);
+        assert_eq!(alone.form_if_complete(), None);
+    }
+
     #[test]
     fn a_stranger_bars_nobody() {
-        let mut veteran = Membership::new(S1, 3, 11, &[], false);
+        let mut veteran = Membership::new(S1, 3, 11, &[], false, false);
         veteran.introduced(S2, 22);
         veteran.introduced(S3, 33);
         assert_eq!(veteran.stranger(S2, 23, 12), Outcome::default());
@@ -330,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_cluster_of_one_forms_by_itself() {
-        let mut membership = Membership::new(S1, 1, 11, &[], false);
+        let mut membership = Membership::new(S1, 1, 11, &[], false, false);
         assert_eq!(membership.form_if_complete(), Some(Record::Formed));
         assert_eq!(membership.form_if_complete(), None);
     }

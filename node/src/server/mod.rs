@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::ids::{Ballot, ClientId, ConnId, ServerId, Slot};
 use crate::log::{History, Located, LogError, Record, RecoveredLog};
+use crate::machine::Steady;
 use crate::paxos::{self, Chosen, Led, Message, Replica, Sessions};
 use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, ServerReport};
 
@@ -77,12 +78,14 @@ pub struct Output {
     pub to_balancer: Vec<BalancerMessage>,
 }
 
-/// One server.
+/// One server. Every call carries the time that its clock shows; where that goes back, no time has
+/// passed.
 pub struct Server {
     me: ServerId,
     servers: u16,
     address: String,
     incarnation: u64,
+    clock: Steady,
     replica: Replica,
     membership: Membership,
     durable: Durable,
@@ -136,6 +139,7 @@ impl Server {
             disk.incarnation,
             &disk.members,
             disk.formed,
+            disk.lost,
         );
         let config = paxos::Config {
             me: start.me,
@@ -157,6 +161,7 @@ impl Server {
             servers: start.servers,
             address: start.address,
             incarnation: disk.incarnation,
+            clock: Steady::new(now),
             replica: Replica::new(config, recovered, now),
             membership,
             durable: Durable::default(),
@@ -177,12 +182,22 @@ impl Server {
             vouched: Vec::new(),
             output: Output::default(),
         };
+        if disk.lost {
+            server.output.events.push(Event::NotVoting {
+                reason: format!(
+                    "the earlier log of {me} was damaged, and what {me} promised is lost with it: it \
+                     learns from its peers and does not vote",
+                    me = server.me
+                ),
+            });
+        }
         server.form_if_complete();
         Ok(server)
     }
 
     /// A message from a peer, over a connection on which it named `incarnation`.
     pub fn peer(&mut self, now: Duration, from: ServerId, incarnation: u64, message: PeerMessage) {
+        let now = self.clock.advance(now);
         if from == self.me || from.0 == 0 || from.0 > self.servers {
             return;
         }
@@ -219,12 +234,14 @@ impl Server {
 
     /// A connection to the balancer stands: it hears of this server at once.
     pub fn balancer_connected(&mut self, now: Duration) {
+        let now = self.clock.advance(now);
         self.send_report(now);
     }
 
     /// Everything up to write number `write` is durable; `located` says where the values of its
     /// records are.
     pub fn persisted(&mut self, now: Duration, write: u64, located: &[Located]) {
+        let now = self.clock.advance(now);
         self.history.located(located);
         for released in self.durable.durable(write) {
             self.output.events.extend(released.events);
@@ -248,6 +265,7 @@ impl Server {
 
     /// Time passes. To be called by [`Server::next_tick`] at the latest.
     pub fn tick(&mut self, now: Duration) {
+        let now = self.clock.advance(now);
         self.replica.tick(now);
         if now < self.next_round {
             return;
@@ -268,17 +286,20 @@ impl Server {
         }
     }
 
-    /// When [`Server::tick`] is due, if nothing happens before; it may be in the past.
+    /// What the clock shows when [`Server::tick`] is due, if nothing happens before; it may be in the
+    /// past. Whoever sets the clock calls the server then, for this is no longer true.
     pub fn next_tick(&self) -> Duration {
         if self.listeners.are_behind() {
             // There is more to tell them than one page.
             return Duration::ZERO;
         }
-        self.next_round.min(self.replica.next_tick())
+        self.clock
+            .shown_at(self.next_round.min(self.replica.next_tick()))
     }
 
     /// Begins an orderly stop: leadership is handed over, clients go elsewhere.
     pub fn drain(&mut self, now: Duration) {
+        let now = self.clock.advance(now);
         if self.draining_since.is_some() {
             return;
         }
@@ -288,6 +309,7 @@ impl Server {
 
     /// Whether an orderly stop is complete: the process may end.
     pub fn drained(&self, now: Duration) -> bool {
+        let now = self.clock.at(now);
         self.draining_since.is_some_and(|since| {
             // A leader that nobody relieves, because all are stopping, need not wait.
             let waits_for_successor =
@@ -303,6 +325,7 @@ impl Server {
     /// Takes everything that is to be done since the last call. Fails only if the log on disk can
     /// not be read, which ends the server.
     pub fn take_output(&mut self, now: Duration) -> Result<Output, LogError> {
+        let now = self.clock.advance(now);
         self.note_leadership(now);
         let effects = self.replica.take_effects();
         self.note_led(effects.led);

@@ -103,6 +103,20 @@ pub enum ClientMessage {
     Slots { from: Slot },
 }
 
+impl ClientMessage {
+    /// The kind under which the link table knows it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            ClientMessage::Say(_) | ClientMessage::Read { .. } => Kind::Request,
+            ClientMessage::History { .. } | ClientMessage::Slots { .. } => Kind::LogRead,
+            ClientMessage::Join { .. }
+            | ClientMessage::Leave { .. }
+            | ClientMessage::Ping { .. }
+            | ClientMessage::Status => Kind::Session,
+        }
+    }
+}
+
 /// From a server to a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServerMessage {
@@ -160,6 +174,23 @@ pub enum ServerMessage {
         values: Vec<Value>,
         chosen: Slot,
     },
+}
+
+impl ServerMessage {
+    /// The kind under which the link table knows it: that of the question, for an answer.
+    pub fn kind(&self) -> Kind {
+        match self {
+            ServerMessage::Ack { .. }
+            | ServerMessage::Gap { .. }
+            | ServerMessage::ReadResult { .. } => Kind::Request,
+            ServerMessage::Page { .. } | ServerMessage::Slots { .. } => Kind::LogRead,
+            ServerMessage::Joined { .. }
+            | ServerMessage::Deliver { .. }
+            | ServerMessage::Pong { .. }
+            | ServerMessage::GoElsewhere { .. }
+            | ServerMessage::Status(_) => Kind::Session,
+        }
+    }
 }
 
 /// How a server is doing.

@@ -82,7 +82,11 @@ impl Audit {
             Record::Learned { slot, value } => {
                 self.agrees(server, *slot, value);
             }
-            Record::Chosen { .. } | Record::Member(_) | Record::Formed | Record::Opened => {}
+            Record::Chosen { .. }
+            | Record::Member(_)
+            | Record::Formed
+            | Record::Opened
+            | Record::Lost => {}
         }
     }
 

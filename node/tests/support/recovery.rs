@@ -76,7 +76,7 @@ impl Twin {
                     self.choose(value);
                 }
             }
-            Record::Member(_) | Record::Formed | Record::Opened => {}
+            Record::Member(_) | Record::Formed | Record::Opened | Record::Lost => {}
         }
     }
 

@@ -52,6 +52,8 @@ pub struct Setting {
     pub users: u64,
     pub seed: u64,
     pub wipes: Wipes,
+    /// Whether the servers' clocks jump and run wrong.
+    pub clocks: bool,
     /// Whether to keep the trace as text.
     pub verbose: bool,
 }
@@ -64,6 +66,8 @@ struct Site {
     lives: u64,
     /// The disk was emptied after the cluster formed.
     wiped: bool,
+    /// Its log was damaged and set aside.
+    lost: bool,
     restart_at: Option<Duration>,
 }
 
@@ -117,6 +121,7 @@ pub struct Summary {
     pub messages: u64,
     pub crashes: u64,
     pub wipes: u64,
+    pub clocks: u64,
     pub digest: u64,
     pub trace: Vec<String>,
 }
@@ -130,6 +135,7 @@ impl World {
                 process: None,
                 lives: 0,
                 wiped: false,
+                lost: false,
                 restart_at: Some(Duration::from_micros(rng.random_range(0..20_000))),
             };
             (ServerId(server), site)
@@ -185,6 +191,7 @@ impl World {
             messages: self.judge.messages(),
             crashes: self.trouble.crashes,
             wipes: self.trouble.wiped,
+            clocks: self.trouble.clocks,
             digest: self.trace.digest,
             trace: self.trace.lines.unwrap_or_default(),
         }
@@ -254,7 +261,7 @@ impl World {
         let wire = self.wire.first_key_value().map(|(&(at, _), _)| at);
         let processes = self.sites.values().filter_map(|site| {
             let process = site.process.as_ref();
-            process.map_or(site.restart_at, Process::next_event)
+            process.map_or(site.restart_at, |process| process.next_event(self.now))
         });
         let users = self.users.iter().filter_map(User::next_event);
         let balancer = match &self.balancer {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::{ConnId, ServerId, Slot};
 use paxosctl_node::log::{Identity, Log, LogWriter, Record};
+use paxosctl_node::machine::{Clock, MachineRule, Trouble};
 use paxosctl_node::server::{Output, Server, Start};
 use paxosctl_node::wire::{ClientMessage, PeerMessage, ServerMessage};
 use rand::RngExt;
@@ -27,6 +28,7 @@ pub(super) struct Process {
     pub conns: BTreeMap<ConnId, usize>,
     last_conn: u64,
     started_at: Duration,
+    clock: Clock,
     writer: LogWriter,
     /// Writes that wait for the disk.
     writes: VecDeque<(u64, Vec<Record>)>,
@@ -39,9 +41,28 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// The process counts time from its own start.
+    /// What its own clock shows.
     pub fn local(&self, now: Duration) -> Duration {
-        now - self.started_at
+        self.clock.at(now - self.started_at)
+    }
+
+    /// The clock is off by so much from now on, and runs at so many thousandths of the true speed.
+    pub fn set_clock(&mut self, now: Duration, jump_us: i64, rate_permille: u32) {
+        let rule = MachineRule {
+            id: "clock".into(),
+            node: "this".into(),
+            what: Trouble::Clock {
+                jump_us,
+                rate_permille,
+            },
+        };
+        self.clock.set(now - self.started_at, &[rule]);
+        self.acts_at = Some(now);
+    }
+
+    pub fn set_clock_right(&mut self, now: Duration) {
+        self.clock.set(now - self.started_at, &[]);
+        self.acts_at = Some(now);
     }
 
     pub fn chosen(&self) -> Slot {
@@ -55,11 +76,12 @@ impl Process {
         conn
     }
 
-    pub fn next_event(&self) -> Option<Duration> {
+    pub fn next_event(&self, now: Duration) -> Option<Duration> {
         if self.paused {
             return None;
         }
-        let tick = self.server.next_tick().checked_add(self.started_at);
+        let wait = self.server.next_tick().saturating_sub(self.local(now));
+        let tick = self.clock.true_wait(wait).checked_add(now);
         [tick, self.synced_at, self.acts_at]
             .into_iter()
             .flatten()
@@ -90,9 +112,16 @@ impl World {
             server: id,
             servers,
         };
-        let opened = Log::open(Arc::new(site.disk.clone()), identity, new_incarnation)
+        let mut opened = Log::open(Arc::new(site.disk.clone()), identity, new_incarnation)
             .expect("a crash leaves a sound log");
-        let recovered = opened.recovered;
+        let mut recovered = opened.recovered;
+        if site.lost && !recovered.lost {
+            opened
+                .writer
+                .commit(&[Record::Lost])
+                .expect("the disk works");
+            recovered.lost = true;
+        }
         self.judge.recovered(id, &recovered);
         self.trace.note(
             now,
@@ -110,7 +139,8 @@ impl World {
             history: opened.history,
         };
         let process = Process {
-            server: Server::new(start, Duration::ZERO).expect("the log can be read"),
+            server: Server::new(start, Clock::default().at(Duration::ZERO))
+                .expect("the log can be read"),
             life: site.lives,
             incarnation,
             paused: false,
@@ -118,6 +148,7 @@ impl World {
             conns: BTreeMap::new(),
             last_conn: 0,
             started_at: now,
+            clock: Clock::default(),
             writer: opened.writer,
             writes: VecDeque::new(),
             synced_at: None,

@@ -1,10 +1,11 @@
 //! What goes wrong, and the end of it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use paxosctl_node::ids::ServerId;
-use paxosctl_node::log::MemoryDisk;
+use paxosctl_node::log::{Disk, Log, LogError, MemoryDisk};
 use rand::RngExt;
 
 use super::network::{Packet, Weather};
@@ -18,6 +19,8 @@ pub enum Wipes {
     /// Any, any number of times, at any time, except that of s1. The cluster may lose its majority
     /// by that; it must not lose agreement.
     All,
+    /// Logs are damaged, any of them, all of them, at any time: what is lost then is known to be.
+    Damage,
 }
 
 pub(super) struct Trouble {
@@ -26,6 +29,7 @@ pub(super) struct Trouble {
     over: bool,
     pub crashes: u64,
     pub wiped: u64,
+    pub clocks: u64,
 }
 
 impl Trouble {
@@ -36,6 +40,7 @@ impl Trouble {
             over: false,
             crashes: 0,
             wiped: 0,
+            clocks: 0,
         }
     }
 
@@ -52,6 +57,31 @@ impl Trouble {
     }
 }
 
+/// Flips some bit of the log, and sees that it does not go unnoticed. Whether there is one.
+fn flip_anywhere(disk: &MemoryDisk, at: u64, bit: u8) -> bool {
+    let files = disk.list().expect("a disk");
+    let lengths: Vec<u64> = (files.iter())
+        .map(|file| disk.length(file).expect("a file"))
+        .collect();
+    let total: u64 = lengths.iter().sum();
+    let Some(mut at) = at.checked_rem(total) else {
+        return false;
+    };
+    for (file, &length) in files.iter().zip(&lengths) {
+        if at < length {
+            disk.flip_bit(file, at, bit);
+            let read = Log::read_only(Arc::new(disk.clone()));
+            assert!(
+                matches!(read, Err(LogError::Damaged { .. })),
+                "{file}, byte {at}, bit {bit}: not noticed"
+            );
+            return true;
+        }
+        at -= length;
+    }
+    false
+}
+
 impl World {
     pub(super) fn make_trouble(&mut self) {
         if self.trouble.over || self.now < self.trouble.next {
@@ -62,10 +92,13 @@ impl World {
         }
         let calm = match self.setting.wipes {
             Wipes::Survivable => self.rng.random_range(20..300),
-            Wipes::All => self.rng.random_range(5..200),
+            Wipes::All | Wipes::Damage => self.rng.random_range(5..200),
         };
         self.trouble.next = (self.now + Duration::from_millis(calm)).min(TROUBLE_ENDS);
         let server = ServerId(self.rng.random_range(1..=self.setting.servers));
+        if self.setting.clocks && self.rng.random() {
+            self.set_clocks(server);
+        }
         match self.rng.random_range(0..14) {
             0 | 1 => {
                 self.trouble.crashes += 1;
@@ -92,15 +125,47 @@ impl World {
 
     fn heal(&mut self) {
         self.trouble.over = true;
+        let clocks = self.setting.clocks;
         self.cuts.clear();
         self.weather = Weather::fair();
         for server in (1..=self.setting.servers).map(ServerId) {
             self.resume(server);
+            let now = self.now;
+            let behind = self.setting.seed.is_multiple_of(2);
+            if let Some(process) = self.running(server).filter(|_| clocks) {
+                match behind {
+                    // Progress is owed by clocks that go, whatever they show: every timer that
+                    // runs was set to a time that such a clock shows long after the end.
+                    true => process.set_clock(now, -3_600_000_000, 1000),
+                    false => process.set_clock_right(now),
+                }
+            }
             if let Some(site) = self.sites.get_mut(&server) {
                 site.restart_at = Some(self.now);
             }
         }
         self.balancer_restart_at = Some(self.now);
+    }
+
+    /// The clock of one server, or of all at once, jumps by up to a minute either way, or runs slow
+    /// or fast.
+    fn set_clocks(&mut self, one: ServerId) {
+        let (now, all) = (self.now, self.rng.random_range(0..4) == 0);
+        for server in (1..=self.setting.servers).map(ServerId) {
+            let (jump_us, rate_permille) = match self.rng.random() {
+                true => (self.rng.random_range(-60_000_000..60_000_000), 1000),
+                false => (0, self.rng.random_range(200..5000)),
+            };
+            let Some(process) = self.running(server).filter(|_| all || server == one) else {
+                continue;
+            };
+            process.set_clock(now, jump_us, rate_permille);
+            self.trouble.clocks += 1;
+            self.trace.note(
+                now,
+                format_args!("{server}'s clock: {jump_us} us, {rate_permille} permille"),
+            );
+        }
     }
 
     fn pause_or_resume(&mut self, server: ServerId) {
@@ -160,6 +225,7 @@ impl World {
     }
 
     fn wipe(&mut self, server: ServerId) {
+        let flip = self.trouble.wipes == Wipes::Damage || self.rng.random();
         let wiped: BTreeSet<ServerId> = (self.sites.iter())
             .filter(|(_, site)| site.wiped)
             .map(|(&id, _)| id)
@@ -171,12 +237,19 @@ impl World {
                     && (wiped.len() < survivable || wiped.contains(&server))
             }
             Wipes::All => server != ServerId(1),
+            Wipes::Damage => true,
         };
         if !allowed {
             return;
         }
         self.kill(server);
+        let at: u64 = self.rng.random();
+        let bit = self.rng.random_range(0..8);
         if let Some(site) = self.sites.get_mut(&server) {
+            if flip {
+                // The shell sets a damaged log aside and begins a new one.
+                site.lost |= flip_anywhere(&site.disk, at, bit);
+            }
             site.disk = MemoryDisk::new();
             site.wiped = true;
         }

@@ -99,6 +99,7 @@ impl Story {
                 random: Vec::new(),
                 settle: Duration::from_secs(10),
                 expect: Expect::default(),
+                time_scale: 1.0,
             },
             now_us: 0,
             ballot,
@@ -127,6 +128,7 @@ impl Story {
                     chosen: Slot(0),
                     incarnation: u64::from(number),
                     formed: false,
+                    cut_bytes: 0,
                 },
             ));
             story.lines.push(node(0, &name, Event::Formed));
@@ -255,6 +257,7 @@ impl Story {
                 text: text.to_string(),
                 seen_by: Vec::new(),
                 within: None,
+                learned: Vec::new(),
             },
         });
         (id, seq)
@@ -358,6 +361,7 @@ impl Story {
                     chosen,
                     incarnation: server as u64,
                     formed: true,
+                    cut_bytes: 0,
                 },
             ));
         }

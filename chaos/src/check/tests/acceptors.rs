@@ -101,6 +101,7 @@ fn a_promise_whose_record_was_lost_with_its_process_is_told_by_the_next_one() {
             chosen: Slot(1),
             incarnation: 3,
             formed: true,
+            cut_bytes: 0,
         };
     });
     assert_passes(&story.judge());
@@ -232,6 +233,7 @@ fn back_with(change: impl Fn(&mut u64, &mut Vec<Acceptance>, &mut Slot)) -> Stor
             chosen,
             incarnation,
             formed: true,
+            ..
         } = event
             && node == "s3"
         {

@@ -220,6 +220,7 @@ fn a_demand_on_something_never_said_is_inconclusive() {
         text: "other".to_string(),
         seen_by: vec!["bob".to_string()],
         within: None,
+        learned: Vec::new(),
     };
     let result = story.finish().judge();
     // The plan does not let ann say what she did say, either.

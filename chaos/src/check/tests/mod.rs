@@ -3,6 +3,7 @@
 mod acceptors;
 mod clients;
 mod disturbed;
+mod learned;
 mod limits;
 mod log;
 mod order;

@@ -165,6 +165,7 @@ fn a_server_that_died_before_its_record_tells_of_its_acceptance_when_it_is_back(
             chosen: Slot(0),
             incarnation: 2,
             formed: true,
+            cut_bytes: 0,
         };
         let mut story = story.clone();
         story.remove(|line| matches!(line, Line::Node { node, what: Event::ChosenOnDisk { .. }, .. } if node == "s2"));
@@ -284,6 +285,50 @@ fn a_partition_leaves_a_majority_or_not() {
         story.cut(fault, &["s1", "s2", "s3"], &["s1", "s2", "s3"]);
     });
     assert_violated(&story.judge(), &["ack-majority"]);
+}
+
+#[test]
+fn the_dead_are_cut_off_and_the_slow_are_not() {
+    let judge = |modes: &[(&str, &str)]| {
+        let mut story = partition(|story, fault| story.cut(fault, &["s1"], &["s2"]));
+        for line in &mut story.lines {
+            if let Line::Action(action) = line
+                && action.step == Step::Break
+                && let Action::Links { rules } = &mut action.action
+            {
+                let modes = modes.iter().flat_map(|(server, mode)| {
+                    let mode: paxosctl_node::link::Mode = mode.parse().expect("a mode");
+                    mode.rules("f1", server)
+                });
+                *rules = modes.collect();
+            }
+        }
+        story.judge()
+    };
+    assert_passes(&judge(&[("s3", "d")]));
+    assert_passes(&judge(&[("s2", "a:20::c:30"), ("s3", "s:30")]));
+    assert_violated(&judge(&[("s2", "d"), ("s3", "d")]), &["ack-majority"]);
+}
+
+#[test]
+fn a_drop_of_what_a_majority_can_do_without_is_no_cut() {
+    use paxosctl_node::link::Kind;
+    let judge = |kinds: &[Kind]| {
+        let all = ["s1", "s2", "s3"];
+        let mut story = partition(|story, fault| story.cut(fault, &all, &all));
+        for line in &mut story.lines {
+            if let Line::Action(action) = line
+                && let Action::Links { rules } = &mut action.action
+            {
+                for rule in rules {
+                    rule.kinds = kinds.to_vec();
+                }
+            }
+        }
+        story.judge()
+    };
+    assert_passes(&judge(&[Kind::Commit, Kind::Heartbeat]));
+    assert_violated(&judge(&Kind::all_service()), &["ack-majority"]);
 }
 
 #[test]

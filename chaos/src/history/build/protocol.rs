@@ -3,12 +3,18 @@
 use paxosctl_node::event::{Acceptance, Event};
 use paxosctl_node::ids::{Ballot, Slot};
 
-use super::{Builder, MAX_SLOT, open, server_of};
+use super::{Builder, MAX_SLOT, machine, open, server_of};
 use crate::history::evidence::{Accepted, Leadership, Recovery, ServerEvent, What};
 
 impl Builder {
     /// Takes a protocol record of a server; others are none of its business.
-    pub(super) fn protocol(&mut self, at_us: u64, name: &str, event: Event) -> Result<(), String> {
+    pub(super) fn protocol(
+        &mut self,
+        at_us: u64,
+        node: u32,
+        name: &str,
+        event: Event,
+    ) -> Result<(), String> {
         let what = match event {
             Event::Accepted(acceptance) => What::Accepted(self.accepted(acceptance)?),
             Event::Chosen { upto } => What::Chosen(slot_number(upto)?),
@@ -35,6 +41,7 @@ impl Builder {
                 chosen,
                 incarnation,
                 formed,
+                cut_bytes,
             } => {
                 let accepted: Result<Vec<Accepted>, String> = accepted
                     .into_iter()
@@ -47,7 +54,15 @@ impl Builder {
                     incarnation,
                     formed,
                 };
-                let server = server_of(open(&mut self.evidence, self.ended)?, name)?;
+                let evidence = open(&mut self.evidence, self.ended)?;
+                if cut_bytes > 0 {
+                    machine(evidence, node).cuts.push((at_us, cut_bytes));
+                }
+                let server = server_of(evidence, name)?;
+                let before = server.recoveries.last().map(|last| last.incarnation);
+                if before.is_some_and(|before| before != incarnation) {
+                    server.new_logs.push(at_us);
+                }
                 server.formed |= formed;
                 server.recoveries.push(recovery);
                 What::Recovered(server.recoveries.len() as u32 - 1)
@@ -59,6 +74,7 @@ impl Builder {
             Event::NotVoting { reason } => {
                 let server = server_of(open(&mut self.evidence, self.ended)?, name)?;
                 server.not_voting = Some(reason);
+                server.not_voting_us.get_or_insert(at_us);
                 What::NotVoting
             }
             _ => return Ok(()),

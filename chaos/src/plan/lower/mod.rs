@@ -5,6 +5,7 @@
 
 mod expect;
 mod faults;
+mod learned;
 mod load;
 mod traffic;
 mod values;
@@ -20,7 +21,7 @@ use super::script::ScriptLine;
 use super::targets::{Names, RESERVED, looks_like_server};
 use super::words::closest;
 use super::yaml::{self, Content, Node};
-use super::{Cluster, Plan, Traffic};
+use super::{Cluster, Fault, Plan, Traffic};
 
 /// The largest cluster: what one machine runs with a disk and a process a server.
 const MOST_SERVERS: u64 = 9;
@@ -41,6 +42,17 @@ pub(super) fn plan(path: &Path, text: &str) -> Result<Plan, PlanErrors> {
     let root = yaml::read(text, &mut lowering.errors);
     let plan = root.and_then(|root| lowering.plan(path, text, &root));
     lowering.errors.finish(plan)
+}
+
+/// Reads one fault that stands in no plan, for nodes by these names.
+pub(super) fn fault(text: &str, names: Names) -> Result<Fault, PlanErrors> {
+    let mut lowering = Lowering {
+        errors: Errors::new(Path::new(""), text),
+        names,
+    };
+    let root = yaml::read(text, &mut lowering.errors);
+    let fault = root.and_then(|root| lowering.lone_fault(&root));
+    lowering.errors.finish(fault)
 }
 
 /// What the parts share: the mistakes so far, and the nodes of the plan.
@@ -111,6 +123,7 @@ impl Lowering {
             random,
             settle: settle?,
             expect,
+            time_scale: 1.0,
         })
     }
 
@@ -274,7 +287,7 @@ impl Lowering {
     /// Whether the text can be a client's name; if not, says why.
     fn client_name(&mut self, node: &Node) -> bool {
         let name = node.text().unwrap_or_default();
-        if looks_like_server(name) || is_load_name(name) || RESERVED.contains(&name) {
+        if means_a_node(name) {
             self.errors.add_help(
                 node.place,
                 format!("a client cannot be called `{name}`"),
@@ -282,9 +295,7 @@ impl Lowering {
             );
             return false;
         }
-        let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.chars().all(is_name_character)
-            && name.len() <= 32;
+        let fits = can_name_client(name);
         if !fits {
             self.errors.add_help(
                 node.place,
@@ -383,6 +394,18 @@ fn end_of_traffic(traffic: &[Traffic]) -> Duration {
 }
 
 /// `load1`, `load2`, …: the loads of a plan, by their order.
+/// Whether a plan can have a client of this name.
+pub(super) fn can_name_client(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(is_name_character)
+        && name.len() <= 32
+        && !means_a_node(name)
+}
+
+fn means_a_node(name: &str) -> bool {
+    looks_like_server(name) || is_load_name(name) || RESERVED.contains(&name)
+}
+
 fn is_load_name(name: &str) -> bool {
     name.strip_prefix("load").is_some_and(|digits| {
         !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit())

@@ -119,6 +119,7 @@ impl Lowering {
             let (seen_by, all) = self.seen_by(raw.seen_by);
             seen_by_all = all;
             let within = raw.within.and_then(|within| self.positive_duration(within));
+            let learned = self.learned(raw.learned);
             let Some(speaker) = raw.speaker else {
                 self.errors.add_help(
                     say.key.place,
@@ -133,6 +134,7 @@ impl Lowering {
                 text: text?,
                 seen_by,
                 within,
+                learned,
             }
         } else if let Some(join) = raw.join {
             let name = self.text(join)?;
@@ -227,6 +229,7 @@ impl Lowering {
                 "`join`, `leave` and `read` name their client: join: ann",
             ),
             (raw.seen_by, "say", "only what is said can be seen"),
+            (raw.learned, "say", "only what is said is learned"),
             (
                 raw.within,
                 "say",
@@ -304,6 +307,7 @@ impl Lowering {
             text: line.text.to_owned(),
             seen_by: Vec::new(),
             within: None,
+            learned: Vec::new(),
         };
         Some(Item {
             traffic: Traffic {

@@ -4,19 +4,21 @@
 //! heals; the rules of all link faults at work are in force together. A kill ends a pause: what
 //! starts again afterwards runs.
 
+mod machine;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use paxosctl_node::link::Rule;
 
+use machine::Machines;
 use rules::names_of;
 pub use rules::rules;
 
 use super::{Ended, Progress, Run};
 use crate::history::{ActionLine, HEAL, Line, Phase, Step, micros};
 use crate::plan::Verb;
-use crate::schedule::{Resolved, Unresolved, firing_rng, link_names, resolve};
+use crate::schedule::{Resolved, Unresolved, firing_rng, resolve};
 use crate::target::{Action, Change};
 
 /// One firing of one fault.
@@ -37,6 +39,14 @@ pub(super) struct Faults {
     paused_by: Holders,
     /// The link faults at work, with their rules.
     links: BTreeMap<Firing, Vec<Rule>>,
+    machines: Machines,
+}
+
+impl Faults {
+    /// A server reported that its disk was struck.
+    pub fn struck(&mut self, node: &str, at_us: u64) {
+        self.machines.struck(node, at_us);
+    }
 }
 
 type Holders = BTreeMap<String, BTreeSet<Firing>>;
@@ -89,6 +99,12 @@ impl Run<'_> {
                 self.hold_down(firing, &nodes);
             }
             (Ok(Resolved::Nodes(nodes)), Verb::Restart(_)) => self.restart(&cause, nodes),
+            (Ok(Resolved::Nodes(nodes)), Verb::Machine(fault)) => {
+                self.break_machines(firing, &cause, &fault.what, nodes);
+            }
+            (Ok(Resolved::Nodes(nodes)), Verb::Damage(fault)) => {
+                self.damage(firing, &cause, fault.damage, nodes);
+            }
             (Ok(Resolved::Nodes(nodes)), _) => {
                 let action = Action::Pause {
                     nodes: nodes.clone(),
@@ -104,10 +120,10 @@ impl Run<'_> {
                     }
                 }
             }
-            (Ok(Resolved::Links(links)), verb) => {
-                let rules = rules(&fault.id, verb, &links);
+            (Ok(resolved @ (Resolved::Modes(_) | Resolved::Links(_))), verb) => {
+                let rules = rules(&fault.id, verb, &resolved);
                 self.faults.links.insert(firing, rules);
-                self.apply_links(&cause, link_names(&links));
+                self.apply_links(&cause, resolved.names());
             }
         }
         Some(true)
@@ -117,7 +133,7 @@ impl Run<'_> {
     pub(super) fn heal(&mut self, firing: Firing) {
         let cause = self.cause(firing, Step::Heal);
         match &self.plan.faults[firing.fault].verb {
-            Verb::Kill(_) | Verb::Stop(_) => {
+            Verb::Kill(_) | Verb::Stop(_) | Verb::Damage(_) => {
                 let released = release(&mut self.faults.down_by, firing);
                 let action = |nodes| Action::Start { nodes };
                 self.bring_back(&cause, released, action, "another fault holds it down");
@@ -127,10 +143,11 @@ impl Run<'_> {
                 let action = |nodes| Action::Resume { nodes };
                 self.bring_back(&cause, released, action, "another fault holds it paused");
             }
-            Verb::Links(_) | Verb::Partition(_) => {
+            Verb::Links(_) | Verb::Partition(_) | Verb::Mode(_) => {
                 let healed = self.faults.links.remove(&firing).unwrap_or_default();
                 self.apply_links(&cause, names_of(&healed));
             }
+            Verb::Machine(_) => self.heal_machines(firing, &cause),
             // It healed when it fired.
             Verb::Restart(_) => {}
         }
@@ -157,6 +174,7 @@ impl Run<'_> {
             let rules: Vec<Rule> = links.into_values().flatten().collect();
             self.apply_links(&cause, names_of(&rules));
         }
+        self.heal_all_machines(&cause);
         let down = keys(&std::mem::take(&mut self.faults.down_by));
         if !down.is_empty() {
             let nodes = down.clone();
@@ -305,7 +323,10 @@ impl Run<'_> {
             Verb::Kill(_) => Action::Kill { nodes },
             Verb::Stop(_) | Verb::Restart(_) => Action::Stop { nodes },
             Verb::Pause(_) => Action::Pause { nodes },
-            Verb::Links(_) | Verb::Partition(_) => Action::Links { rules: Vec::new() },
+            Verb::Links(_) | Verb::Partition(_) | Verb::Mode(_) => {
+                Action::Links { rules: Vec::new() }
+            }
+            Verb::Machine(_) | Verb::Damage(_) => Run::empty_machine_action(verb),
         };
         let at_us = micros(self.target.now());
         self.record(ActionLine {

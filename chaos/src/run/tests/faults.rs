@@ -1,8 +1,10 @@
 //! Faults that overlap, heal in any order, or find nothing to act on.
 
-use paxosctl_node::link::{Side, What};
+use paxosctl_node::link::{Distribution, Side, What};
+use paxosctl_node::machine::Trouble;
 
 use super::*;
+use crate::schedule::Resolved;
 
 #[test]
 fn two_faults_on_one_node_heal_in_any_order() {
@@ -142,11 +144,171 @@ fn link_faults_at_work_are_in_force_together() {
         delay.what,
         What::Delay {
             by_us: 10_000,
-            jitter_us: 2_000
+            jitter_us: 2_000,
+            distribution: Distribution::Uniform,
         }
     );
     assert_eq!(delay.kinds, [paxosctl_node::link::Kind::Accept]);
     assert_eq!(delay.on, Side::Send);
+}
+
+/// What a server's machine does to it is recorded with its firing; the fault holds the server down,
+/// and heals the machine before it starts it.
+#[test]
+fn a_server_that_its_disk_ended_is_held_down_and_started_again() {
+    let plan = plan_of(
+        LAST_WORD,
+        "[{at: 1s, fail_fsync: s3, restart_after: 3s},
+          {at: 5s, for: 4s, disk_full: {node: s2, after: 1KiB}},
+          {at: 10s, for: 2s, slow_disk: {node: s1, by: 5ms}},
+          {at: 14s, disk_full: s3}]",
+    );
+    let mut fake = Fake::new(&plan);
+    let struck = |fake: &mut Fake, ms: u64, node: &str, rule: &str| {
+        let at = Duration::from_millis(ms);
+        let trouble = Event::DiskTrouble {
+            generation: 1,
+            rule: rule.to_owned(),
+            hits: 1,
+            what: "struck".to_owned(),
+        };
+        fake.tell(at, node, trouble);
+        let fell = Observation::Fell {
+            node: node.to_owned(),
+            status: "exit 3".to_owned(),
+            rule: rule.to_owned(),
+        };
+        fake.come(at + Duration::from_millis(10), fell);
+    };
+    struck(&mut fake, 1200, "s3", "f1");
+    struck(&mut fake, 7000, "s2", "f2");
+    // Struck in the last moment, and healed at once.
+    struck(&mut fake, 20_100, "s3", "f4");
+    fake.mute = true;
+    assert_eq!(
+        actions(&plan, &mut fake),
+        [
+            "1s f1.1 break machine [s3] s3 told",
+            "1.2s f1.1 break fall [s3] s3 exit 3",
+            // The rule struck once: there is nothing left to heal but the server.
+            "4s f1.1 heal start [s3] s3 up",
+            "5s f2.1 break machine [s2] s2 told",
+            "7s f2.1 break fall [s2] s2 exit 3",
+            "9s f2.1 heal machine [] s2 told later",
+            "9s f2.1 heal start [s2] s2 up",
+            "10s f3.1 break machine [s1] s1 told",
+            "12s f3.1 heal machine [] s1 told",
+            "14s f4.1 break machine [s3] s3 told",
+            "20s heal.1 heal machine [] s3 told",
+            "20.1s f4.1 break fall [s3] s3 exit 3",
+            "20.11s f4.1 heal start [s3] s3 up",
+        ]
+    );
+}
+
+#[test]
+fn a_disk_is_changed_only_under_a_server_that_is_down() {
+    let plan = plan_of(
+        LAST_WORD,
+        "[{at: 1s, flip_byte: s3, restart_after: 3s}, {at: 2s, wipe: s3, restart_after: 4s},
+          {at: 7s, kill: s2}, {at: 8s, wipe: s2}]",
+    );
+    assert_eq!(
+        actions(&plan, &mut Fake::new(&plan)),
+        [
+            "1s f1.1 break kill [s3] s3 signal 9",
+            "1s f1.1 break damage [s3] s3 flipped",
+            "2s f2.1 break damage [s3] s3 wiped",
+            "4s f1.1 heal start [] s3 nothing: another fault holds it down",
+            "6s f2.1 heal start [s3] s3 up",
+            "7s f3.1 break kill [s2] s2 signal 9",
+            "8s f4.1 break damage [s2] s2 wiped",
+            "20s heal.1 heal start [s2] s2 up",
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_one_machine_is_in_force_together() {
+    let plan = plan_of(
+        LAST_WORD,
+        "[{at: 1s, for: 4s, clock: {node: s1, jump: -30s}}, {at: 2s, for: 1s, clock: {node: s1, rate: 2}}]",
+    );
+    let (lines, _) = run_fake(&plan, &mut Fake::new(&plan));
+    let tables: Vec<Vec<Trouble>> = lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Action(ActionLine {
+                action: Action::Machine { rules },
+                ..
+            }) => Some(rules.iter().map(|rule| rule.what).collect()),
+            _ => None,
+        })
+        .collect();
+    let jump = Trouble::Clock {
+        jump_us: -30_000_000,
+        rate_permille: 1000,
+    };
+    let fast = Trouble::Clock {
+        jump_us: 0,
+        rate_permille: 2000,
+    };
+    assert_eq!(tables, [vec![jump], vec![jump, fast], vec![jump], vec![]]);
+}
+
+#[test]
+fn a_mode_becomes_rules_at_its_servers_and_ends() {
+    let plan = plan_of(
+        LAST_WORD,
+        "[{at: 1s, for: 2s, mode: {s1: \"p:10::c:30\", s3: d}}]",
+    );
+    let (lines, _) = run_fake(&plan, &mut Fake::new(&plan));
+    let tables: Vec<(u64, Vec<String>, Vec<String>)> = lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Action(ActionLine {
+                at_us,
+                action: Action::Links { rules },
+                resolved,
+                ..
+            }) => Some((at_us / 1_000_000, resolved.clone(), rules_text(rules))),
+            _ => None,
+        })
+        .collect();
+    let texts = |texts: &[&str]| texts.iter().map(|t| t.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        tables,
+        [
+            (
+                1,
+                texts(&["s1", "s3"]),
+                texts(&[
+                    "f1 *->s1 Receive",
+                    "f1 *->s1 Receive",
+                    "f1 *->s3 Receive",
+                    "f1 s3->* Send",
+                ])
+            ),
+            (3, texts(&["s1", "s3"]), Vec::new()),
+        ]
+    );
+}
+
+#[test]
+fn a_side_that_the_plan_names_is_the_only_one() {
+    let sides = |keys: &str| {
+        let plan = plan_of(
+            LAST_WORD,
+            &format!("[{{at: 1s, for: 1s, drop: {{link: s1->s2{keys}}}}}]"),
+        );
+        let links = Resolved::Links(vec![("s1".to_owned(), "s2".to_owned())]);
+        let rules = crate::run::rules("f1", &plan.faults[0].verb, &links);
+        rules.iter().map(|rule| rule.on).collect::<Vec<_>>()
+    };
+    assert_eq!(sides(""), [Side::Send, Side::Receive]);
+    assert_eq!(sides(", probability: 50%"), [Side::Send]);
+    assert_eq!(sides(", side: receive"), [Side::Receive]);
+    assert_eq!(sides(", side: send"), [Side::Send]);
 }
 
 fn rules_text(rules: &[paxosctl_node::link::Rule]) -> Vec<String> {

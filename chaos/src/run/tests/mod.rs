@@ -56,6 +56,12 @@ fn action_text(line: &ActionLine) -> String {
         Action::Pause { nodes } => ("pause", nodes.join(" ")),
         Action::Resume { nodes } => ("resume", nodes.join(" ")),
         Action::Links { rules } => ("links", format!("{} rules", rules.len())),
+        Action::Machine { rules } => {
+            let nodes: Vec<&str> = rules.iter().map(|rule| rule.node.as_str()).collect();
+            ("machine", nodes.join(" "))
+        }
+        Action::Damage { nodes, .. } => ("damage", nodes.join(" ")),
+        Action::Fall { nodes } => ("fall", nodes.join(" ")),
     };
     let changes: Vec<String> = line
         .changes
@@ -67,6 +73,10 @@ fn action_text(line: &ActionLine) -> String {
             Change::Resumed { node } => Some(format!("{node} resumed")),
             Change::Nothing { node, reason } => Some(format!("{node} nothing: {reason}")),
             Change::Links { .. } | Change::LinksLater { .. } => None,
+            Change::Machine { node, .. } => Some(format!("{node} told")),
+            Change::MachineLater { node, .. } => Some(format!("{node} told later")),
+            Change::Flipped { node, .. } => Some(format!("{node} flipped")),
+            Change::Wiped { node, .. } => Some(format!("{node} wiped")),
         })
         .chain(line.error.iter().map(|error| format!("error: {error}")))
         .collect();
@@ -453,7 +463,7 @@ fn every_plan_runs_to_its_end_and_each_of_its_faults_bites() {
             path.display()
         );
         assert!(
-            took < Duration::from_secs(25),
+            took < Duration::from_secs(45),
             "{}: {took:?}",
             path.display()
         );
@@ -468,6 +478,9 @@ fn the_command_that_repeats_a_run_can_be_pasted_into_a_shell() {
         let plan = plan::parse(Path::new(path), text).unwrap_or_else(|errors| panic!("{errors}"));
         command(&plan, 7)
     };
+    let plan = plan_of(LAST_WORD, "[]").scaled(0.1);
+    let told = command(&plan, 7);
+    assert!(told.ends_with(" --seed 7 --time-scale 0.1"), "{told}");
     assert_eq!(
         command_for("plans/a-b.yaml"),
         "paxosctl run plans/a-b.yaml --seed 7"

@@ -63,7 +63,8 @@ impl RunRequest {
         let mut problems = Vec::new();
         for path in &typed.plans {
             match plan::load(path) {
-                Ok(plan) => {
+                Ok(written) => {
+                    let plan = written.scaled(typed.time_scale);
                     let first = match typed.seed.or(plan.seed) {
                         Some(seed) => seed,
                         // Short enough to be typed again.
@@ -188,28 +189,30 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
         },
         |done| {
             let failed = match done {
-                Ok(done) => request.fail_fast && done.result.verdict != Verdict::Pass,
+                Ok(judged) => request.fail_fast && judged.result.verdict != Verdict::Pass,
                 Err(_) => true,
             };
             !failed && !interrupt.is_set()
         },
         |done| {
-            let done = done?;
-            let reported = board.aside(|| request.reports.deliver(&done.result, &done.dir));
-            results.push(done.result);
+            let judged = done?;
+            let plan = &request.runs[results.len()].plan;
+            let reported = board.aside(|| request.reports.show_judged(&judged, plan));
+            results.push(judged.result);
             reported
         },
     );
+    let finished = request.reports.finish();
     let not_run = request.runs.len() - results.len();
     if request.runs.len() > 1 {
-        // Whoever reads the exit code must get it, even when nobody reads the summary.
-        let _ = print(&summary::table(&results));
-        let _ = print(&summary::rates(&results));
+        let lines = summary::table(&results) + &summary::rates(&results);
+        request.reports.show_summary(&lines);
         if not_run > 0 {
             note(&format!("{not_run} of {} runs were not made", names.len()));
         }
     }
     done?;
+    finished?;
     match results.as_slice() {
         [only] if names.len() == 1 => only_ending(only, &interrupt),
         all => summary::ending(all, not_run, interrupt.signal()),

@@ -8,7 +8,8 @@ use paxosctl_chaos::history::{Line, Writer};
 use paxosctl_chaos::report::{RunResult, Verdict, json};
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
 
-use super::super::judge::{self, Saved};
+use super::super::judge::{self, Judged, Saved};
+use super::super::reporting::page;
 use super::super::timeline;
 use super::super::up::{describe_running, refuse_if_up};
 use super::{Keep, PlannedRun, claim};
@@ -18,7 +19,7 @@ use crate::progress::Shown;
 use crate::randomness::random_u64;
 use crate::real::{ClusterSpec, RealTarget};
 use crate::runtime::Runtime;
-use crate::state::{Clusters, RunDir, RunPlace};
+use crate::state::{Beginning, Clusters, RunDir, RunPlace};
 
 /// A run, and what it needs.
 pub(super) struct Run<'a> {
@@ -31,33 +32,27 @@ pub(super) struct Run<'a> {
     pub interrupt: &'a Interrupt,
 }
 
-/// What came of a run, saved in its directory.
-#[derive(Debug)]
-pub(super) struct Done {
-    pub result: RunResult,
-    pub dir: RunDir,
-}
-
 impl Run<'_> {
-    /// Starts the cluster, runs the plan and judges it. The calling thread must live until the
+    /// Starts the cluster, runs the plan, judges it, and saves the result. The calling thread must live until the
     /// cluster is down or kept: nodes die with the thread that started them.
     ///
     /// # Errors
     /// The run could not be saved.
-    pub fn carry_out(&self, shown: &mut Shown) -> Result<Done, Failure> {
+    pub fn carry_out(&self, shown: &mut Shown) -> Result<Judged, Failure> {
         let (plan, seed) = (self.planned.plan.as_ref(), self.planned.seed);
         let dir = RunDir::create(self.place, &plan.name, seed)?;
         dir.save(&dir.plan(), &plan.source)?;
         let resolved = serde_json::to_string_pretty(plan).expect("a plan is JSON");
         dir.save(&dir.resolved_plan(), &resolved)?;
         dir.save(&dir.schedule(), &timeline::shown(plan, seed))?;
-        let mut result = self.judged(&dir, shown)?;
-        result.run_dir = Some(dir.path().display().to_string());
-        dir.save(&dir.result(), &json(&result))?;
-        Ok(Done { result, dir })
+        let mut judged = self.judged(&dir, shown)?;
+        judged.result.run_dir = Some(dir.path().display().to_string());
+        dir.save(&dir.result(), &json(&judged.result))?;
+        dir.save(&dir.page(), &page(&judged))?;
+        Ok(judged)
     }
 
-    fn judged(&self, dir: &RunDir, shown: &mut Shown) -> Result<RunResult, Failure> {
+    fn judged(&self, dir: &RunDir, shown: &mut Shown) -> Result<Judged, Failure> {
         let (plan, seed) = (self.planned.plan.as_ref(), self.planned.seed);
         let cluster = random_u64()?;
         let spec = ClusterSpec::of_plan(&plan.cluster, dir.nodes(), cluster, seed);
@@ -99,7 +94,7 @@ impl Run<'_> {
         mut target: RealTarget,
         cluster: u64,
         shown: &mut Shown,
-    ) -> Result<RunResult, Failure> {
+    ) -> Result<Judged, Failure> {
         let plan = self.planned.plan.as_ref();
         let saved = Saved::read(dir, plan)?;
         let mut result = saved.judge();
@@ -118,7 +113,7 @@ impl Run<'_> {
                          `paxosctl chat --cluster {name}` joins it, `paxosctl down {name}` ends it",
                         self.planned.name()
                     ));
-                    return Ok(result);
+                    return Ok(saved.with_timeline(result));
                 }
                 // It was ended instead, and the verdict counts all the same.
                 Err(failure) => shown.say(&format!("warning: the cluster is not kept: {failure}")),
@@ -133,7 +128,7 @@ impl Run<'_> {
                  servers have ended: this cluster is not kept",
             );
         }
-        Ok(result)
+        Ok(saved.with_timeline(result))
     }
 
     /// Runs the plan against the cluster, and saves the history before anything is judged.
@@ -176,6 +171,7 @@ impl Run<'_> {
         let _lock = self.clusters.lock(&plan.name)?;
         refuse_if_up(self.clusters, &plan.name)?;
         let running = describe_running(&target, &plan.name, &plan.path, cluster, None);
+        self.clusters.begin_record(&Beginning::now(&running))?;
         self.clusters.write(&running)?;
         target.release().map_err(|error| {
             let _ = self.clusters.remove(&plan.name);
@@ -183,7 +179,7 @@ impl Run<'_> {
         })
     }
 
-    fn could_not_run(&self, failure: &Failure) -> RunResult {
+    fn could_not_run(&self, failure: &Failure) -> Judged {
         let plan = &self.planned.plan;
         let command = run_loop::command(plan, self.planned.seed);
         let mut result =
@@ -191,7 +187,10 @@ impl Run<'_> {
         if let Failure::Interrupted { .. } = failure {
             result.set_verdict(Verdict::Interrupted);
         }
-        result
+        Judged {
+            result,
+            timeline: None,
+        }
     }
 }
 

@@ -144,7 +144,7 @@ impl Client {
         check_name(&config.name)?;
         let (asks, asked) = mpsc::unbounded_channel();
         let runtime = process::runtime()?;
-        let gate = super::links::open_gate(&config.name, &config.dir, Reporter);
+        let gate = super::links::open_gate(&config.name, &config.dir, Vec::new(), Reporter);
         let thread = std::thread::Builder::new()
             .name("client".into())
             .spawn(move || {

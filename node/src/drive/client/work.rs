@@ -18,7 +18,7 @@ use crate::value::Command;
 pub fn run_client(config: ClientConfig) -> Result<(), NodeError> {
     check_name(&config.name)?;
     let reporter = Reporter;
-    let gate = process::begin(&config.name, &config.dir, reporter);
+    let gate = process::begin(&config.name, &config.dir, Vec::new(), reporter);
     let runtime = process::runtime()?;
     let load = match &config.work {
         ClientWork::Scripted => None,

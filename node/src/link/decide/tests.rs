@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::link::Distribution;
 
 const MILLISECOND_US: u64 = 1000;
 
@@ -20,6 +21,7 @@ fn delay(by_ms: u64, jitter_ms: u64) -> What {
     What::Delay {
         by_us: by_ms * MILLISECOND_US,
         jitter_us: jitter_ms * MILLISECOND_US,
+        distribution: Distribution::Uniform,
     }
 }
 
@@ -82,7 +84,7 @@ fn a_star_stands_for_any_node_on_either_end() {
         rule("from-s1", "s1", "*", What::Drop),
         rule("to-ann", "*", "ann", What::Drop),
     ]);
-    let mut passes = |from, to| links.pass(Side::Send, from, to, Kind::Client);
+    let mut passes = |from, to| links.pass(Side::Send, from, to, Kind::Session);
     assert_eq!(passes("s1", "balancer"), Verdict::Dropped);
     assert_eq!(passes("s2", "ann"), Verdict::Dropped);
     assert_eq!(passes("s2", "s1"), Verdict::Untouched);
@@ -107,12 +109,18 @@ fn delays_add_up() {
 }
 
 #[test]
-fn a_duplicate_doubles_what_came_before_it_and_never_without_bound() {
-    let twice = || rule("twice", "*", "*", What::Duplicate);
+fn a_duplicate_multiplies_what_came_before_it_and_never_without_bound() {
+    let twice = || rule("twice", "*", "*", What::Duplicate { copies: 2 });
     let mut two = links(vec![rule("slow", "*", "*", delay(5, 0)), twice()]);
     assert_eq!(
         two.pass(Side::Send, "s1", "s2", Kind::Accept).copies(),
         [ms(5), ms(5)]
+    );
+    let thrice = What::Duplicate { copies: 3 };
+    let mut six = links(vec![twice(), rule("thrice", "*", "*", thrice)]);
+    assert_eq!(
+        six.pass(Side::Send, "s1", "s2", Kind::Accept).copies(),
+        [Duration::ZERO; 6]
     );
     let mut many = links((0..10).map(|_| twice()).collect());
     assert_eq!(
@@ -126,7 +134,7 @@ fn a_drop_wins_wherever_it_stands_and_alone_counts() {
     let mut links = links(vec![
         rule("slow", "*", "*", delay(5, 0)),
         rule("cut", "*", "s2", What::Drop),
-        rule("twice", "*", "*", What::Duplicate),
+        rule("twice", "*", "*", What::Duplicate { copies: 2 }),
     ]);
     assert_eq!(
         links.pass(Side::Send, "s1", "s2", Kind::Accept).copies(),
@@ -215,8 +223,9 @@ fn jitter_larger_than_the_delay_never_reaches_into_the_past() {
 }
 
 #[test]
-fn reordered_messages_overtake_each_other_within_50_ms() {
-    let mut links = links(vec![rule("mixed", "*", "*", What::Reorder)]);
+fn reordered_messages_overtake_each_other_within_the_time_given() {
+    let reorder = What::Reorder { within_us: 50_000 };
+    let mut links = links(vec![rule("mixed", "*", "*", reorder)]);
     let delays: Vec<Duration> = (0..1000)
         .map(|_| links.pass(Side::Send, "s1", "s2", Kind::Accept).copies()[0])
         .collect();
@@ -226,15 +235,47 @@ fn reordered_messages_overtake_each_other_within_50_ms() {
     assert!(overtaken > 400, "{overtaken}");
 }
 
+#[test]
+fn a_delayed_message_holds_back_no_other() {
+    let mut slow = rule("slow", "s1", "s2", delay(30_000, 0));
+    slow.kinds = vec![Kind::Commit];
+    slow.probability = 0.5;
+    let mut links = links(vec![slow]);
+    let commits: Vec<Verdict> = (0..100)
+        .map(|_| {
+            // What is not concerned goes on at once, whatever is on its way.
+            let accept = links.pass(Side::Send, "s1", "s2", Kind::Accept);
+            assert_eq!(accept, Verdict::Untouched);
+            links.pass(Side::Send, "s1", "s2", Kind::Commit)
+        })
+        .collect();
+    let held = Verdict::Copies(vec![ms(30_000)]);
+    assert!(commits.contains(&held));
+    // Nor does a delay depend on those before it.
+    for commit in commits {
+        assert!(commit == held || commit == Verdict::Untouched);
+    }
+}
+
 fn any_rule() -> impl Strategy<Value = Rule> {
     let node = || prop::sample::select(vec!["s1", "s2", "ann", "*"]);
+    let distribution = prop::sample::select(vec![
+        Distribution::Uniform,
+        Distribution::Normal,
+        Distribution::Exponential,
+        Distribution::Pareto,
+    ]);
     let what = prop_oneof![
         Just(What::Drop),
-        (0..90u64, 1..50u64).prop_map(|(by, jitter)| delay(by, jitter)),
-        Just(What::Duplicate),
-        Just(What::Reorder),
+        (0..90u64, 1..50u64, distribution).prop_map(|(by, jitter, distribution)| What::Delay {
+            by_us: by * MILLISECOND_US,
+            jitter_us: jitter * MILLISECOND_US,
+            distribution,
+        }),
+        (2..4u32).prop_map(|copies| What::Duplicate { copies }),
+        (1..50_000u64).prop_map(|within_us| What::Reorder { within_us }),
     ];
-    let kinds = prop::sample::subsequence(vec![Kind::Accept, Kind::Client], 0..=2);
+    let kinds = prop::sample::subsequence(vec![Kind::Accept, Kind::Session], 0..=2);
     let on = prop_oneof![Just(Side::Send), Just(Side::Receive)];
     ("[a-c]", node(), node(), kinds, on, 0.0..=1.0f64, what).prop_map(
         |(id, from, to, kinds, on, probability, what)| Rule {
@@ -253,7 +294,7 @@ type Asked = (Side, &'static str, &'static str, Kind);
 
 fn any_message() -> impl Strategy<Value = Asked> {
     let node = || prop::sample::select(vec!["s1", "s2", "ann"]);
-    let kind = prop::sample::select(vec![Kind::Accept, Kind::Client, Kind::Commit]);
+    let kind = prop::sample::select(vec![Kind::Accept, Kind::Session, Kind::Commit]);
     let side = prop_oneof![Just(Side::Send), Just(Side::Receive)];
     (side, node(), node(), kind)
 }
@@ -297,11 +338,16 @@ proptest! {
                     && (rule.kinds.is_empty() || rule.kinds.contains(&kind)))
                 .collect();
             let can_drop = matching.iter().any(|rule| rule.what == What::Drop);
-            let doublings = matching.iter().filter(|rule| rule.what == What::Duplicate).count();
+            let most: usize = matching.iter().map(|rule| match rule.what {
+                What::Duplicate { copies } => copies as usize,
+                _ => 1,
+            }).product();
             let longest_us: u64 = matching.iter().map(|rule| match rule.what {
-                What::Delay { by_us, jitter_us } => by_us + jitter_us,
-                What::Reorder => 50_000,
-                What::Drop | What::Duplicate => 0,
+                What::Delay { by_us, jitter_us, distribution } => {
+                    distribution.longest_us(by_us, jitter_us)
+                }
+                What::Reorder { within_us } => within_us,
+                What::Drop | What::Duplicate { .. } => 0,
             }).sum();
             match verdict {
                 Verdict::Untouched => prop_assert_eq!(verdict.copies(), [Duration::ZERO]),
@@ -313,7 +359,7 @@ proptest! {
                 Verdict::Copies(copies) => {
                     prop_assert!(!matching.is_empty());
                     prop_assert!(!copies.is_empty());
-                    prop_assert!(copies.len() <= 1 << doublings);
+                    prop_assert!(copies.len() <= most);
                     prop_assert!(copies.iter().all(|copy| copy.as_micros() <= u128::from(longest_us)));
                     disturbed += 1;
                 }

@@ -81,6 +81,7 @@ struct Summary {
     members: BTreeMap<u16, u64>,
     formed: bool,
     opened: bool,
+    lost: bool,
 }
 
 impl Summary {
@@ -116,6 +117,7 @@ impl Summary {
                 }
                 Record::Formed => summary.formed = true,
                 Record::Opened => summary.opened = true,
+                Record::Lost => summary.lost = true,
             }
         }
         let chosen = summary.chosen.len() as u64;
@@ -139,6 +141,7 @@ impl Summary {
                 .collect(),
             formed: recovered.formed,
             opened: recovered.opened,
+            lost: recovered.lost,
         }
     }
 }
@@ -268,6 +271,7 @@ fn any_life() -> impl Strategy<Value = Vec<Vec<Record>>> {
                 _ => match ahead {
                     0 => Record::Formed,
                     1 => Record::Opened,
+                    2 => Record::Lost,
                     server => member(server as u16),
                 },
             }

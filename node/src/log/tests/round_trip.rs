@@ -26,6 +26,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         })),
         Just(Record::Formed),
         Just(Record::Opened),
+        Just(Record::Lost),
     ]
 }
 
@@ -47,6 +48,7 @@ proptest! {
             RecordHead::Member(member) => Record::Member(member),
             RecordHead::Formed => Record::Formed,
             RecordHead::Opened => Record::Opened,
+            RecordHead::Lost => Record::Lost,
         };
         prop_assert_eq!(again, record);
     }
@@ -64,7 +66,7 @@ proptest! {
         let header = GroupHeader::decode(&bytes).unwrap();
         prop_assert_eq!(header.sequence, sequence);
         prop_assert_eq!(header.group_bytes(), bytes.len());
-        prop_assert_eq!(header.blank_sectors, group::blank_sectors(&bytes, offset));
+        prop_assert!(header.sparse_sectors >= group::blank_sectors(&bytes, offset));
         prop_assert!(!group::header_is_blank(&bytes, offset));
         let payload = &bytes[group::HEADER_BYTES..];
         prop_assert_eq!(header.payload_crc, crc32c::crc32c(payload));

@@ -39,6 +39,7 @@ fn short_commits() -> Vec<Vec<Record>> {
 fn every_combination_of_written_sectors() {
     // The group begins at different places in its first sector, its header across two sectors
     // included.
+    let mut taken_for_damage = 0;
     for lead in 0..32 {
         let mut before = short_commits();
         before.push(vec![accepted(5, 3, value(3, &"x".repeat(280 + lead)))]);
@@ -61,6 +62,13 @@ fn every_combination_of_written_sectors() {
                     Unsynced::Sector { sector, .. } => mask >> (sector - sectors[0]) & 1 == 1,
                     _ => keep_length,
                 });
+                // Only the first byte is missing, alone in its sector: it may as well have changed.
+                let begin = written_length(&disk, 0) as u64;
+                if begin % SECTOR_BYTES == SECTOR_BYTES - 1 && mask & 3 == 2 {
+                    assert!(is_damage(&open(&torn)), "{lead} {mask:b}");
+                    taken_for_damage += 1;
+                    continue;
+                }
                 let whole = torn.contents("00000001.log") == disk.contents("00000001.log");
                 let survivors = match whole {
                     true => &commits[..],
@@ -72,6 +80,7 @@ fn every_combination_of_written_sectors() {
             }
         }
     }
+    assert!(taken_for_damage > 0);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod election;
 mod leader;
 mod learner;
 mod phase1;
+mod push;
 mod serve;
 
 use std::time::Duration;

@@ -2,20 +2,39 @@
 
 use std::time::Duration;
 
-use paxosctl_node::link::Kind;
+use paxosctl_node::link::{Distribution, Kind, LONGEST_DELAY, MOST_COPIES};
 
 use super::name_of;
 use crate::plan::lower::Lowering;
-use crate::plan::raw::{RawDelay, RawDrop, Typed};
+use crate::plan::raw::{RawDelay, RawDrop, RawDuplicate, RawReorder, Typed};
 use crate::plan::targets;
 use crate::plan::words::{self, show_duration};
 use crate::plan::yaml::Node;
 use crate::plan::{Link, LinkEffect, LinkFault, Verb};
 
+/// What every fault of links has: which messages, and where.
+struct Which<'a> {
+    link: Option<Typed<'a>>,
+    kinds: Option<Typed<'a>>,
+    probability: Option<Typed<'a>>,
+    side: Option<Typed<'a>>,
+}
+
+/// The same keys of each map.
+macro_rules! which {
+    ($raw:ident) => {
+        Which {
+            link: $raw.link,
+            kinds: $raw.kinds,
+            probability: $raw.probability,
+            side: $raw.side,
+        }
+    };
+}
+
 impl Lowering {
     pub(super) fn delay(&mut self, typed: &Typed) -> Option<Verb> {
         let raw = RawDelay::read(typed.value, &mut self.errors)?;
-        let links = self.links(raw.link, typed);
         let by = match raw.by {
             Some(by) => self.positive_duration(by),
             None => {
@@ -40,29 +59,93 @@ impl Lowering {
                 format!("no message can come early: at most {}", show_duration(by)),
             );
         }
-        let kinds = self.kinds(raw.kinds);
-        let probability = self.probability(raw.probability);
-        Some(Verb::Links(LinkFault {
-            links: links?,
-            kinds: kinds?,
-            probability: probability?,
-            effect: LinkEffect::Delay {
-                by: by?,
-                jitter: jitter?,
-            },
-        }))
+        let distribution = match raw.distribution {
+            Some(distribution) => self.word(distribution, words::distribution),
+            None => Some(Distribution::Uniform),
+        };
+        if let (Some(typed), Some(Duration::ZERO)) = (raw.distribution, jitter) {
+            self.errors.add_help(
+                typed.key.place,
+                "a distribution without a jitter",
+                "say how far the delays stray: jitter: 50ms",
+            );
+        }
+        let (by, jitter, distribution) = (by?, jitter?, distribution?);
+        let longest_us = distribution.longest_us(by.as_micros() as u64, jitter.as_micros() as u64);
+        if let (Some(typed), true) = (raw.by, longest_us > LONGEST_DELAY.as_micros() as u64) {
+            let longest = show_duration(Duration::from_micros(longest_us));
+            self.too_long(typed, &format!("a message could be delayed by {longest}"));
+        }
+        let effect = LinkEffect::Delay {
+            by,
+            jitter,
+            distribution,
+        };
+        self.link_fault(typed, which!(raw), effect)
     }
 
     pub(super) fn drop_verb(&mut self, typed: &Typed) -> Option<Verb> {
         let raw = RawDrop::read(typed.value, &mut self.errors)?;
-        let links = self.links(raw.link, typed);
-        let kinds = self.kinds(raw.kinds);
-        let probability = self.probability(raw.probability);
+        self.link_fault(typed, which!(raw), LinkEffect::Drop)
+    }
+
+    pub(super) fn duplicate(&mut self, typed: &Typed) -> Option<Verb> {
+        let raw = RawDuplicate::read(typed.value, &mut self.errors)?;
+        let copies = match raw.copies {
+            Some(copies) => self.whole_number(copies, 2, MOST_COPIES.into()),
+            None => Some(2),
+        };
+        let copies = copies.unwrap_or(2) as u32;
+        self.link_fault(typed, which!(raw), LinkEffect::Duplicate { copies })
+    }
+
+    pub(super) fn reorder(&mut self, typed: &Typed) -> Option<Verb> {
+        let raw = RawReorder::read(typed.value, &mut self.errors)?;
+        let within = match raw.within {
+            Some(within) => self.positive_duration(within),
+            None => {
+                self.errors.add_help(
+                    typed.key.place,
+                    "`within` is missing in `reorder`",
+                    "say how long a message is held back at most: reorder: {link: \"s1 <-> s2\", \
+                     within: 50ms}",
+                );
+                None
+            }
+        };
+        if let (Some(typed), Some(true)) = (raw.within, within.map(|within| within > LONGEST_DELAY))
+        {
+            self.too_long(typed, "a message could be held back for longer");
+        }
+        let effect = within.map(|within| LinkEffect::Reorder { within });
+        self.link_fault(typed, which!(raw), effect?)
+    }
+
+    fn too_long(&mut self, typed: Typed, message: &str) {
+        let help = format!(
+            "at most {} is possible: is the unit right?",
+            show_duration(LONGEST_DELAY)
+        );
+        self.errors.add_help(typed.value.place, message, help);
+    }
+
+    fn link_fault(&mut self, typed: &Typed, which: Which, effect: LinkEffect) -> Option<Verb> {
+        let links = self.links(which.link, typed);
+        let kinds = self.kinds(which.kinds);
+        let probability = match which.probability {
+            Some(typed) => self.word(typed, words::share),
+            None => Some(1.0),
+        };
+        let side = match which.side {
+            Some(typed) => self.word(typed, words::side).map(Some),
+            None => Some(None),
+        };
         Some(Verb::Links(LinkFault {
             links: links?,
             kinds: kinds?,
             probability: probability?,
-            effect: LinkEffect::Drop,
+            side: side?,
+            effect,
         }))
     }
 
@@ -103,26 +186,28 @@ impl Lowering {
             return Some(Vec::new());
         };
         let nodes: Vec<&Node> = self.texts(typed);
-        let count = nodes.len();
+        let mut sound = !nodes.is_empty();
         let mut kinds = Vec::new();
-        for node in nodes {
-            match words::kind(node.text().unwrap_or_default()) {
-                Ok(kind) => kinds.push(kind),
-                Err(wrong) => self.add_wrongs(node, vec![wrong]),
+        for node in &nodes {
+            match words::kinds(node.text().unwrap_or_default()) {
+                Ok(named) => {
+                    for kind in named {
+                        if !kinds.contains(kind) {
+                            kinds.push(*kind);
+                        }
+                    }
+                }
+                Err(wrong) => {
+                    sound = false;
+                    self.add_wrongs(node, vec![wrong]);
+                }
             }
         }
-        if count == 0 {
+        if nodes.is_empty() {
             let help = "name kinds of messages, or remove the line to mean all";
             self.errors
                 .add_help(typed.key.place, "`kinds` names no kind", help);
         }
-        (count > 0 && kinds.len() == count).then_some(kinds)
-    }
-
-    fn probability(&mut self, typed: Option<Typed>) -> Option<f64> {
-        match typed {
-            Some(typed) => self.word(typed, words::share),
-            None => Some(1.0),
-        }
+        sound.then_some(kinds)
     }
 }

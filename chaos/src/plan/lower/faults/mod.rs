@@ -1,6 +1,8 @@
 //! Faults: what is broken, when, how often, and when it is healed.
 
 mod links;
+mod machine;
+mod modes;
 mod partitions;
 mod random;
 mod timing;
@@ -11,10 +13,12 @@ use super::{Lowering, is_load_name, is_name_character};
 use crate::plan::error::Place;
 use crate::plan::raw::{RawFault, Typed};
 use crate::plan::targets;
-use crate::plan::yaml::Content;
+use crate::plan::yaml::{Content, Node};
 use crate::plan::{Fault, Nodes, RandomFaults, Verb};
 
-const VERBS: &str = "kill, stop, restart, pause, delay, drop, partition, isolate, random";
+const VERBS: &str = "kill, stop, restart, pause, delay, drop, duplicate, reorder, partition, isolate, \
+                     mode, slow_disk, fail_fsync, disk_full, torn_write, flip_byte, wipe, clock, \
+                     random";
 
 impl Lowering {
     /// The faults that are written out, and those that are drawn. `end` is the end of the traffic,
@@ -44,6 +48,13 @@ impl Lowering {
             }
         }
         (faults, random)
+    }
+
+    /// A fault without a plan around it.
+    pub(in crate::plan::lower) fn lone_fault(&mut self, root: &Node) -> Option<Fault> {
+        let raw = RawFault::read(root, &mut self.errors)?;
+        let id = self.fault_id(raw.name, 1, &[]);
+        self.fault(root.place, &raw, id, None)
     }
 
     /// `f1`, `f2`, … by the place in the plan, unless the plan names it.
@@ -132,11 +143,23 @@ impl Lowering {
         if raw.drop.is_some() {
             return self.drop_verb(typed);
         }
+        if raw.duplicate.is_some() {
+            return self.duplicate(typed);
+        }
+        if raw.reorder.is_some() {
+            return self.reorder(typed);
+        }
+        if raw.mode.is_some() {
+            return self.mode(typed);
+        }
         if raw.partition.is_some() {
             return self.partition(typed).map(Verb::Partition);
         }
         if raw.isolate.is_some() {
             return self.isolate(typed).map(Verb::Partition);
+        }
+        if machine::MACHINE_VERBS.contains(&name_of(typed)) {
+            return self.machine(typed);
         }
         let nodes = self.nodes(typed)?;
         if name_of(typed) != "pause" {
@@ -207,8 +230,18 @@ fn verbs<'a>(raw: &RawFault<'a>) -> Vec<Typed<'a>> {
         raw.pause,
         raw.delay,
         raw.drop,
+        raw.duplicate,
+        raw.reorder,
+        raw.mode,
         raw.partition,
         raw.isolate,
+        raw.slow_disk,
+        raw.fail_fsync,
+        raw.disk_full,
+        raw.torn_write,
+        raw.flip_byte,
+        raw.wipe,
+        raw.clock,
     ];
     verbs.into_iter().flatten().collect()
 }

@@ -1,8 +1,8 @@
 //! Partitions: groups, one-way cuts, and shapes by name.
 
-use super::name_of;
 use crate::plan::lower::Lowering;
 use crate::plan::raw::{RawShape, Typed};
+use crate::plan::yaml::Content;
 use crate::plan::{Partition, Shape, targets};
 
 impl Lowering {
@@ -10,15 +10,15 @@ impl Lowering {
     pub(super) fn partition(&mut self, typed: &Typed) -> Option<Partition> {
         if typed.value.is_map() {
             let raw = RawShape::read(typed.value, &mut self.errors)?;
-            let Some(isolate) = raw.isolate else {
-                self.errors.add_help(
-                    typed.value.place,
-                    format!("`{}` cuts nothing", name_of(typed)),
-                    "write groups, as \"leader | rest\", or {isolate: s2}",
-                );
-                return None;
-            };
-            return self.isolate(&isolate);
+            return self.isolate(&raw.isolate?);
+        }
+        if let Content::List(_) = typed.value.content {
+            self.errors.add_help(
+                typed.value.place,
+                "`partition` is one text, not a list",
+                "part the groups by `|`: partition: \"s1 | s2,s3\"",
+            );
+            return None;
         }
         let text = self.text(*typed)?;
         match targets::partition(text, &self.names) {

@@ -15,7 +15,12 @@ impl Lowering {
     /// `for` of a pause or a link fault, `restart_after` of a kill or a stop.
     pub(super) fn lasts(&mut self, raw: &RawFault, verb: &Typed) -> Option<Duration> {
         let verb_name = name_of(verb);
-        let ends = matches!(verb_name, "kill" | "stop");
+        let ends = matches!(
+            verb_name,
+            "kill" | "stop" | "fail_fsync" | "torn_write" | "flip_byte" | "wipe"
+        );
+        // It lasts for a while, and what it ended starts again after that.
+        let either = verb_name == "disk_full";
         if let Some(lasts) = raw.lasts
             && (ends || verb_name == "restart")
         {
@@ -32,6 +37,7 @@ impl Lowering {
         }
         if let Some(after) = raw.restart_after
             && !ends
+            && !either
         {
             let help = match verb_name {
                 "restart" => "a restart starts at once; write stop: …, restart_after: 2s",
@@ -40,6 +46,11 @@ impl Lowering {
             let message = format!("`restart_after` does not go with `{verb_name}`");
             self.errors.add_help(after.key.place, message, help);
             return None;
+        }
+        if let (Some(_), Some(after)) = (raw.lasts, raw.restart_after) {
+            let message = format!("`for` and `restart_after` mean the same of a `{verb_name}`");
+            let help = "keep one of them: when there is room again, the server starts again";
+            self.errors.add_help(after.key.place, message, help);
         }
         let typed = raw.lasts.or(raw.restart_after)?;
         self.positive_duration(typed)
@@ -100,7 +111,22 @@ impl Lowering {
                     "let it come back: restart_after: 2s",
                 );
             }
-            (None, Verb::Pause(_) | Verb::Links(_) | Verb::Partition(_)) => {
+            (None, Verb::Machine(fault)) if fault.what.is_deadly() && is_fixed(&fault.servers) => {
+                self.errors.add_help(
+                    typed.key.place,
+                    "the second firing finds its target down",
+                    "let it come back: restart_after: 2s",
+                );
+            }
+            (None, Verb::Machine(fault)) if fault.what.is_deadly() => {}
+            (
+                None,
+                Verb::Pause(_)
+                | Verb::Links(_)
+                | Verb::Partition(_)
+                | Verb::Mode(_)
+                | Verb::Machine(_),
+            ) => {
                 self.errors.add_help(
                     typed.key.place,
                     "it fires again, but never heals",

@@ -1,11 +1,16 @@
 //! What a person sees: never wider than asked for, no escapes without colour, all facts there.
 
+mod junit;
+mod markdown;
+mod timeline;
+
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::value::Value;
 
 use super::*;
 use crate::check::support::*;
+use crate::history;
 use crate::history::{Line, Step};
 use crate::plan::{Nodes, Partition, Verb};
 use crate::target::{Action, Change};
@@ -103,6 +108,25 @@ fn unsound() -> Story {
 fn result(story: &Story) -> RunResult {
     let mut result = story.judge();
     result.run_dir = Some(".paxosctl/runs/story/20260721T101500Z-s7".to_string());
+    result
+}
+
+/// What a client could say to break out of a document.
+const HOSTILE: &str = "]]></failure>|`*<img src=x>\u{1b}[31m\u{fffe}&amp;\n::error::x";
+
+/// A result in which each outcome occurs, told in hostile words.
+fn every_outcome() -> RunResult {
+    let mut result = result(&unsound());
+    result.plan = "a \"plan\" <&>".to_string();
+    for check in &mut result.checks {
+        for violation in &mut check.violations {
+            violation.message.push_str(HOSTILE);
+        }
+        if check.property == "traffic" {
+            check.outcome = Outcome::Inconclusive;
+            check.evidence = format!("too little {HOSTILE}");
+        }
+    }
     result
 }
 

@@ -1,0 +1,211 @@
+//! Opens a server's log at its start, and sets a damaged one aside.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::machine::LocalMachine;
+use super::real_disk::RealDisk;
+use super::reporter::Reporter;
+use super::{NodeError, OnDamage, ServerConfig};
+use crate::event::Event;
+use crate::log::{DiskError, DiskOperation, Identity, Log, LogError, Opened, Record};
+
+/// The log's directory in the server's.
+const LOG: &str = "log";
+/// A log that was set aside, before its number.
+const SET_ASIDE: &str = "log.damaged-";
+
+/// Opens the log. A damaged one is set aside, if the server may, and a new one is begun under a new
+/// incarnation: its peers remember the old one, so the server will not vote, and learns all that is
+/// chosen from them. What it had promised is lost, and nobody relies on it any more.
+pub fn open_log(
+    config: &ServerConfig,
+    machine: &LocalMachine,
+    reporter: Reporter,
+) -> Result<Opened, NodeError> {
+    let identity = Identity {
+        cluster: config.cluster,
+        server: config.server,
+        servers: config.members.len() as u16,
+    };
+    let open = || -> Result<Opened, NodeError> {
+        let disk = machine.disk(RealDisk::open(&config.dir.join(LOG))?);
+        let mut opened = Log::open(Arc::new(disk), identity, rand::random())?;
+        // Also when the process that set it aside came no further.
+        if !opened.recovered.lost && damaged_logs(&config.dir).next().is_some() {
+            opened.writer.commit(&[Record::Lost])?;
+            opened.recovered.lost = true;
+        }
+        Ok(opened)
+    };
+    let (file, offset, what) = match open() {
+        Err(NodeError::Log(LogError::Damaged {
+            file, offset, what, ..
+        // Alone it has nobody to learn from.
+        })) if config.on_damage == OnDamage::Repair && config.members.len() > 1 => {
+            (file, offset, what)
+        }
+        opened => return opened,
+    };
+    let to = set_aside(&config.dir)?;
+    reporter.say(format_args!(
+        "the log is damaged: {file}, byte {offset}: {what}. It is kept as {}. This server begins a \
+         new log: it learns everything from its peers, and does not vote, because it cannot prove \
+         what it promised",
+        to.display()
+    ));
+    reporter.event(Event::LogSetAside {
+        file,
+        offset,
+        what,
+        to: to.display().to_string(),
+    });
+    open()
+}
+
+/// Gives the log's directory another name, durably. A crash in between leaves a damaged log, which
+/// is found again, or none.
+fn set_aside(dir: &Path) -> Result<PathBuf, DiskError> {
+    let from = dir.join(LOG);
+    let failed = |error: &io::Error| {
+        DiskError::new(DiskOperation::SetAside, from.display().to_string(), error)
+    };
+    let number = damaged_logs(dir).max().unwrap_or(0) + 1;
+    let to = dir.join(format!("{SET_ASIDE}{number}"));
+    fs::rename(&from, &to)
+        .and_then(|()| File::open(dir)?.sync_all())
+        .map_err(|error| failed(&error))?;
+    Ok(to)
+}
+
+/// The numbers of the logs that were set aside.
+fn damaged_logs(dir: &Path) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        name.strip_prefix(SET_ASIDE)?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Ballot, ServerId};
+
+    fn config(dir: &Path, on_damage: OnDamage) -> ServerConfig {
+        ServerConfig {
+            cluster: 9,
+            server: ServerId(1),
+            members: (1..=3)
+                .map(|id| (ServerId(id), ([127, 0, 0, 1], id).into()))
+                .collect(),
+            balancer: ([127, 0, 0, 1], 2).into(),
+            dir: dir.to_owned(),
+            first_leader: None,
+            seed: 1,
+            mode: None,
+            on_damage,
+        }
+    }
+
+    fn open(config: &ServerConfig) -> Result<Opened, NodeError> {
+        let machine = LocalMachine::begin("s1", &config.dir, Reporter);
+        open_log(config, &machine, Reporter)
+    }
+
+    /// A log with a promise in it, of which some byte is changed.
+    fn damaged(dir: &Path) -> u64 {
+        let mut opened = open(&config(dir, OnDamage::Stop)).unwrap();
+        let ballot = Ballot::new(7, ServerId(1));
+        opened
+            .writer
+            .commit(&[Record::Promised { ballot }])
+            .unwrap();
+        let file = dir.join("log/00000001.log");
+        let mut bytes = fs::read(&file).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 0x10;
+        fs::write(&file, bytes).unwrap();
+        opened.recovered.incarnation
+    }
+
+    #[test]
+    fn a_damaged_log_is_kept_and_a_new_one_begun_that_remembers_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for number in 1..=2 {
+            let old = damaged(dir.path());
+            let changed = fs::read(dir.path().join("log/00000001.log")).unwrap();
+            let opened = open(&config(dir.path(), OnDamage::Repair)).unwrap();
+            assert_ne!(opened.recovered.incarnation, old);
+            assert_eq!(opened.recovered.promised, Ballot::ZERO);
+            assert!(!opened.recovered.formed && opened.recovered.lost);
+            let kept = dir
+                .path()
+                .join(format!("log.damaged-{number}/00000001.log"));
+            assert_eq!(fs::read(kept).unwrap(), changed);
+            drop(opened);
+            // It knows for ever.
+            let again = open(&config(dir.path(), OnDamage::Repair)).unwrap();
+            assert!(again.recovered.lost);
+        }
+    }
+
+    #[test]
+    fn a_process_that_died_when_it_had_set_the_log_aside_is_carried_on() {
+        let dir = tempfile::tempdir().unwrap();
+        damaged(dir.path());
+        set_aside(dir.path()).unwrap();
+        assert!(
+            open(&config(dir.path(), OnDamage::Stop))
+                .unwrap()
+                .recovered
+                .lost
+        );
+    }
+
+    #[test]
+    fn a_server_alone_has_nobody_to_learn_from_and_stops() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut alone = config(dir.path(), OnDamage::Repair);
+        alone.members.truncate(1);
+        drop(open(&alone).unwrap());
+        let file = dir.path().join("log/00000001.log");
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[20] ^= 1;
+        fs::write(&file, bytes).unwrap();
+        assert!(matches!(
+            open(&alone),
+            Err(NodeError::Log(LogError::Damaged { .. }))
+        ));
+    }
+
+    #[test]
+    fn a_server_that_must_stop_leaves_all_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        damaged(dir.path());
+        let refused = open(&config(dir.path(), OnDamage::Stop));
+        let error = refused.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            error.contains("log/00000001.log, byte 48: the checksum of group 1"),
+            "{error}"
+        );
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(names.len(), 1);
+    }
+
+    /// Only damage is repaired: the log of another server is no reason to begin anew.
+    #[test]
+    fn a_foreign_log_is_not_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(&config(dir.path(), OnDamage::Repair)).unwrap());
+        let mut other = config(dir.path(), OnDamage::Repair);
+        other.cluster = 10;
+        assert!(matches!(
+            open(&other),
+            Err(NodeError::Log(LogError::OtherCluster { .. }))
+        ));
+        assert!(!dir.path().join("log.damaged-1").exists());
+    }
+}
