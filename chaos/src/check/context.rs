@@ -1,12 +1,14 @@
 //! What several checks need, worked out once.
 
 use super::acceptances::Acceptances;
+use super::gaps::Gaps;
 use crate::history::{
     Applied, Ending, Evidence, Firing, HOLE, Message, NO_MESSAGE, Reach, Replica, State,
 };
 use crate::plan::{Plan, Say};
 use crate::report::clip;
 use crate::target::LogSource;
+use paxosctl_node::ids::ClientId;
 use paxosctl_node::value::Value;
 
 /// The evidence and the plan, with what is derived from them.
@@ -18,6 +20,7 @@ pub(crate) struct Context<'a> {
     /// For each message: its index in the chat of the longest log, or 0.
     pub index_of: Vec<u32>,
     pub acceptances: Acceptances,
+    pub gaps: Gaps,
     /// How far the server that knew most knew the log as chosen, over time: both ascend.
     pub chosen_front: Vec<(u64, u32)>,
     /// For slot 1, 2, … of the longest log: the digest of its value; `None` for a hole.
@@ -32,10 +35,12 @@ impl<'a> Context<'a> {
                 index_of[applied.message as usize] = place as u32 + 1;
             }
         }
+        let reach = Reach::of(evidence);
         Context {
             evidence,
             plan,
-            reach: Reach::of(evidence),
+            gaps: Gaps::of(evidence, &reach),
+            reach,
             firings: evidence.firings(),
             index_of,
             acceptances: Acceptances::of(evidence),
@@ -54,6 +59,13 @@ impl<'a> Context<'a> {
     pub fn chosen_digest(&self, slot: u32) -> Option<u32> {
         let place = slot.checked_sub(1)?;
         self.log_digests.get(place as usize).copied().flatten()
+    }
+
+    /// The index of a message in the chat of the longest log, or 0.
+    pub fn index_of_message(&self, client: ClientId, seq: u64) -> u64 {
+        let session = self.evidence.session(client);
+        let message = session.and_then(|session| session.message(seq));
+        message.map_or(0, |message| u64::from(self.index_of[message as usize]))
     }
 
     /// When the first server knew the slot as chosen.

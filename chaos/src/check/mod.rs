@@ -23,6 +23,7 @@ mod machine_bit;
 mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
+mod nothing_chosen_during;
 mod nothing_invented;
 mod one_value;
 mod pages;
@@ -31,9 +32,11 @@ mod promises;
 mod proposals;
 mod reads;
 mod real_time_order;
+mod recovery;
 mod rerouted;
 mod said;
 mod seen_by;
+mod sessions;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]
@@ -42,14 +45,15 @@ mod told_no_majority;
 mod traffic;
 mod unavailable;
 mod voters;
+mod windows;
 
 pub use disks::{DiskLog, disks};
 
 pub(crate) use ack_latency::latencies;
 pub(crate) use context::{Context, percentile};
 pub(crate) use faults_bit::{hits as link_hits, problem as faults_problem};
-pub(crate) use gaps::longest as longest_gap;
 pub(crate) use machine_bit::effects as machine_effects;
+pub(crate) use recovery::of as recovery;
 
 use crate::history::{Ending, Evidence, Phase};
 use crate::plan::Plan;
@@ -70,6 +74,7 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         prefix::check(&context),
         pages::check(&context),
         reads::check(&context),
+        sessions::check(&context),
         ack_majority::check(&context),
         chosen_majority::check(&context),
         ballots::check(&context),
@@ -88,7 +93,9 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         checks.extend(acked_share::check(&context));
         checks.extend(unavailable::check(&context));
         checks.extend(ack_latency::check(&context));
+        checks.extend(recovery::check(&context));
         checks.extend(no_ack_during::check(&context));
+        checks.extend(nothing_chosen_during::check(&context));
         checks.extend(told_no_majority::check(&context));
         checks.extend(rerouted::check(&context));
         checks.push(faults_bit::check(&context));
@@ -106,6 +113,7 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         replicas: report::replicas(&context),
         faults: report::faults(&context),
         traffic: report::traffic(&context),
+        windows: windows::windows(&context),
         clients: report::clients(&context),
         checks,
         run_dir: None,

@@ -3,7 +3,7 @@
 use super::model::{ClientRow, FaultRow, Latency, ReplicaRow, TrafficSummary};
 use super::text::{count, plain};
 use crate::check::{
-    Context, faults_problem, latencies, link_hits, longest_gap, machine_effects, percentile,
+    Context, faults_problem, latencies, link_hits, machine_effects, percentile, recovery,
 };
 use crate::fnv::fnv1a;
 use crate::history::{ActionLine, Applied, Firing, Replica, State};
@@ -109,6 +109,7 @@ pub(crate) fn faults(context: &Context) -> Vec<FaultRow> {
                     resolved.push(name.clone());
                 }
             }
+            let recovery = recovery(context, firing);
             FaultRow {
                 fault: firing.fault.to_string(),
                 firing: firing.number,
@@ -118,6 +119,8 @@ pub(crate) fn faults(context: &Context) -> Vec<FaultRow> {
                 resolved,
                 effect: effect(context, firing),
                 healed_at_us: firing.healed_us(),
+                recovery_us: recovery.and_then(|recovery| recovery.first_ack_us),
+                level_us: recovery.and_then(|recovery| recovery.level_us),
                 bit: problem.is_none(),
                 problem,
             }
@@ -225,7 +228,7 @@ pub(crate) fn traffic(context: &Context) -> TrafficSummary {
             p99_us,
             max_us,
         });
-    let gap = longest_gap(context);
+    let gap = context.gaps.longest;
     TrafficSummary {
         sent,
         acked,

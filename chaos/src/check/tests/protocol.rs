@@ -428,6 +428,7 @@ fn a_promise_is_kept_over_a_restart() {
         let value = story.logs[0][1].clone();
         story.start(&fault, &["s3"]);
         story.logs[2].push(value);
+        story.plan.expect.traffic.after = Some(0);
         let mut story = story.finish();
         story.edit(|_, _, event| {
             if let Event::Recovered {
