@@ -80,7 +80,23 @@ fn known(context: &Context) -> Vec<Known> {
             how: How::Acknowledged,
         })
     }));
+    keep_news(&mut known);
+    // A message is nearly always shown after it was acknowledged, and then that is no news.
+    let acknowledged = known.len();
     for session in &evidence.sessions {
+        let mut next = 0;
+        for delivery in &session.deliveries {
+            while next < acknowledged && known[next].at_us <= delivery.at_us {
+                next += 1;
+            }
+            if next == 0 || known[next - 1].length < delivery.index {
+                known.push(Known {
+                    at_us: delivery.at_us,
+                    length: delivery.index,
+                    how: How::Shown,
+                });
+            }
+        }
         known.extend(session.reads.iter().filter_map(|read| {
             let (at_us, length, _) = read.done?;
             Some(Known {
@@ -89,12 +105,13 @@ fn known(context: &Context) -> Vec<Known> {
                 how: How::Read,
             })
         }));
-        known.extend(session.deliveries.iter().map(|delivery| Known {
-            at_us: delivery.at_us,
-            length: delivery.index,
-            how: How::Shown,
-        }));
     }
+    keep_news(&mut known);
+    known
+}
+
+/// Sorts by time, and drops what was known before.
+fn keep_news(known: &mut Vec<Known>) {
     known.sort_unstable();
     let mut highest = 0;
     known.retain(|known| {
@@ -102,7 +119,6 @@ fn known(context: &Context) -> Vec<Known> {
         highest = highest.max(known.length);
         news
     });
-    known
 }
 
 /// By when the messages up to each index had been said.

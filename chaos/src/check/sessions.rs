@@ -20,7 +20,7 @@ enum Step {
     /// It asked a read, which was answered with this length; or said what stands at this index.
     Read(u64),
     Said(u64),
-    /// It learned that the chat has this length, by a read or by being shown a message.
+    /// It learned that the chat has this length.
     Knows(u64),
     /// What it said was acknowledged at this index.
     Wrote(u64),
@@ -51,8 +51,14 @@ pub(crate) fn check(context: &Context) -> CheckResult {
         }
         steps.sort_unstable();
         judged += steps.len() as u64;
+        // One session after the other, each in the order of time.
+        let mut shown = sessions.iter().flat_map(|s| &s.deliveries).peekable();
         let (mut knows, mut wrote) = (0, 0);
         for &(at_us, step) in &steps {
+            while let Some(delivery) = shown.next_if(|delivery| delivery.at_us < at_us) {
+                judged += 1;
+                knows = knows.max(context.index_of_message(delivery.from, delivery.seq));
+            }
             let (index, problem) = match step {
                 Step::Knows(length) => {
                     knows = knows.max(length);
@@ -124,9 +130,5 @@ fn gather(context: &Context, session: &Session, steps: &mut Vec<(u64, Step)>) {
             steps.push((read.asked_us, Step::Read(length)));
             steps.push((done_us, Step::Knows(length)));
         }
-    }
-    for delivery in &session.deliveries {
-        let index = context.index_of_message(delivery.from, delivery.seq);
-        steps.push((delivery.at_us, Step::Knows(index)));
     }
 }

@@ -59,9 +59,7 @@ pub(crate) fn check(context: &Context) -> CheckResult {
     let mut text = count(acks.len() as u64, "acknowledgement");
     if !context.firings.is_empty() {
         let firings = count(context.firings.len() as u64, "firing");
-        text.push_str(&format!(
-            "; traffic before, during and after each of {firings}"
-        ));
+        text.push_str(&format!("; traffic around each of {firings}"));
     }
     findings.finish(text)
 }
