@@ -1,11 +1,15 @@
 //! Properties, each judged from the history alone.
 
+mod acceptances;
+mod acceptances_kept;
 mod ack_latency;
 mod ack_majority;
 mod acked_present;
 mod acked_share;
 mod agreement;
 mod ballots;
+mod chosen_index;
+mod chosen_majority;
 mod client_order;
 mod context;
 mod convergence;
@@ -13,19 +17,26 @@ mod disks;
 mod faults_bit;
 mod findings;
 mod gaps;
+mod held;
 mod learned;
 mod machine_bit;
 mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
+mod nothing_chosen_during;
 mod nothing_invented;
+mod one_value;
 mod pages;
 mod prefix;
+mod promises;
+mod proposals;
 mod reads;
 mod real_time_order;
+mod recovery;
 mod rerouted;
 mod said;
 mod seen_by;
+mod sessions;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]
@@ -33,14 +44,16 @@ mod tests;
 mod told_no_majority;
 mod traffic;
 mod unavailable;
+mod voters;
+mod windows;
 
 pub use disks::{DiskLog, disks};
 
 pub(crate) use ack_latency::latencies;
 pub(crate) use context::{Context, percentile};
 pub(crate) use faults_bit::{hits as link_hits, problem as faults_problem};
-pub(crate) use gaps::longest as longest_gap;
 pub(crate) use machine_bit::effects as machine_effects;
+pub(crate) use recovery::of as recovery;
 
 use crate::history::{Ending, Evidence, Phase};
 use crate::plan::Plan;
@@ -61,8 +74,16 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         prefix::check(&context),
         pages::check(&context),
         reads::check(&context),
+        sessions::check(&context),
         ack_majority::check(&context),
+        chosen_majority::check(&context),
         ballots::check(&context),
+        promises::check(&context),
+        proposals::check(&context),
+        one_value::check(&context),
+        acceptances_kept::check(&context),
+        chosen_index::check(&context),
+        voters::check(&context),
         nodes_alive::check(&context),
     ];
     if evidence.ending == Ending::Complete {
@@ -72,7 +93,9 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         checks.extend(acked_share::check(&context));
         checks.extend(unavailable::check(&context));
         checks.extend(ack_latency::check(&context));
+        checks.extend(recovery::check(&context));
         checks.extend(no_ack_during::check(&context));
+        checks.extend(nothing_chosen_during::check(&context));
         checks.extend(told_no_majority::check(&context));
         checks.extend(rerouted::check(&context));
         checks.push(faults_bit::check(&context));
@@ -90,6 +113,7 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         replicas: report::replicas(&context),
         faults: report::faults(&context),
         traffic: report::traffic(&context),
+        windows: windows::windows(&context),
         clients: report::clients(&context),
         checks,
         run_dir: None,

@@ -11,7 +11,7 @@ mod serve;
 use std::time::Duration;
 
 use super::{
-    Applied, Chosen, Config, Effects, Limits, Message, Recovered, Replica, Sessions, Timing,
+    Applied, Chosen, Config, Effects, Led, Limits, Message, Recovered, Replica, Sessions, Timing,
 };
 use crate::ids::{Ballot, ClientId, ServerId, Slot};
 use crate::log::Record;
