@@ -37,7 +37,10 @@ pub(crate) fn check(context: &Context) -> CheckResult {
         let least_before = wanted
             .before
             .unwrap_or(u64::from(from_us >= FROM_THE_START_US));
-        let least_after = wanted.after.unwrap_or(u64::from(firing.heals_itself()));
+        // Where no majority may vote any more, nothing can come after it.
+        let comes_back =
+            firing.heals_itself() && context.reach.voters_left() >= evidence.majority();
+        let least_after = wanted.after.unwrap_or(u64::from(comes_back));
         for (number, least, what) in [
             (before, least_before, "acknowledged before"),
             (during, wanted.during.unwrap_or(1), "said or open during"),
