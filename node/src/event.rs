@@ -17,6 +17,15 @@ pub struct NodeEvent {
     pub event: Event,
 }
 
+/// What a server accepted in a slot. A leader accepts what it proposes, but others may do so before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    pub ballot: Ballot,
+    pub slot: Slot,
+    /// [`Value::digest`](crate::value::Value::digest) of the value.
+    pub digest: u32,
+}
+
 /// Something that happened in a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -89,11 +98,15 @@ pub enum Event {
     },
 
     // Servers: the protocol, recorded when durable.
+    /// What it found on its disk when it started: the first of its protocol lines in every life.
     Recovered {
         promised: Ballot,
-        accepted: u64,
+        /// The last acceptance in each slot above `chosen`, ascending.
+        accepted: Vec<Acceptance>,
         chosen: Slot,
         incarnation: u64,
+        /// Whether every member had confirmed every other: only then does it vote.
+        formed: bool,
         /// The length of the torn tail that was cut off.
         #[serde(default)]
         cut_bytes: u64,
@@ -107,17 +120,22 @@ pub enum Event {
     Promised {
         ballot: Ballot,
     },
-    Accepted {
-        ballot: Ballot,
-        slot: Slot,
-    },
+    Accepted(Acceptance),
     /// Every slot up to this one is known to be chosen here.
     Chosen {
         upto: Slot,
     },
-    /// It leads from now on: phase 1 is complete.
+    /// It is known on disk, too: no later life of the server knows less.
+    ChosenOnDisk {
+        upto: Slot,
+    },
+    /// It leads from now on: phase 1 is complete. Written before its first proposal leaves.
     Leading {
         ballot: Ballot,
+        /// The servers whose promises it counted, itself among them.
+        promised_by: Vec<ServerId>,
+        /// It knew all slots up to this one as chosen, and proposes in those behind it.
+        after: Slot,
     },
     /// It leads no more.
     SteppedDown {

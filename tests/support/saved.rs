@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use paxosctl_chaos::history::{ActionLine, Line, Phase, RunHeader, Step, VERSION, Writer};
 use paxosctl_chaos::plan;
 use paxosctl_chaos::target::{Action, Change, LogSource};
-use paxosctl_node::event::Event;
+use paxosctl_node::event::{Acceptance, Event};
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::value::{Command, Value};
 use paxosctl_node::wire::LinkCount;
@@ -109,12 +109,19 @@ fn lines(operations: u64) -> Vec<(u64, Line)> {
     }
     let ballots = ballots();
     lines.push(phase(0, Phase::Run));
-    lines.push(node(1, "s1", Event::Leading { ballot: ballots[0] }));
-    lines.push(node(
-        times.led_us,
-        "s2",
-        Event::Leading { ballot: ballots[1] },
-    ));
+    for (at_us, ballot, by) in [(1, ballots[0], [1, 2]), (times.led_us, ballots[1], [2, 3])] {
+        let promised_by = by.map(ServerId);
+        for server in &promised_by {
+            let promised = Event::Promised { ballot };
+            lines.push(node(at_us, &server.to_string(), promised));
+        }
+        let leading = Event::Leading {
+            ballot,
+            promised_by: promised_by.to_vec(),
+            after: Slot(0),
+        };
+        lines.push(node(at_us, &promised_by[0].to_string(), leading));
+    }
     let values = traffic(&mut lines, operations, &times);
     faults(&mut lines, &times);
     logs(&mut lines, &times, values);
@@ -187,6 +194,7 @@ fn traffic(lines: &mut Vec<(u64, Line)>, operations: u64, times: &Times) -> Vec<
         if !batch.is_empty() && ((number + 1) % per_slot == 0 || number + 1 == operations) {
             values.push(Value::batch(std::mem::take(&mut batch)));
             let upto = Slot(values.len() as u64);
+            let digest = values.last().map_or(0, Value::digest);
             let down = (times.killed_us..times.started_us).contains(&acked_us);
             let cut = (times.cut_us..times.joined_us).contains(&acked_us);
             let ballot = ballots()[usize::from(said_us >= times.killed_us)];
@@ -194,7 +202,11 @@ fn traffic(lines: &mut Vec<(u64, Line)>, operations: u64, times: &Times) -> Vec<
             chosen_us = (from_us + 500).max(chosen_us + 1);
             for (name, out) in [("s1", down), ("s2", false), ("s3", cut)] {
                 if !out {
-                    let accepted = Event::Accepted { ballot, slot: upto };
+                    let accepted = Event::Accepted(Acceptance {
+                        ballot,
+                        slot: upto,
+                        digest,
+                    });
                     lines.push(node(chosen_us - 400, name, accepted));
                     lines.push(node(chosen_us, name, Event::Chosen { upto }));
                 }

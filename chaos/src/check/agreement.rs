@@ -3,7 +3,7 @@
 
 use super::context::{Context, value_text};
 use super::findings::Findings;
-use crate::history::{Ending, HOLE, Replica, State, What};
+use crate::history::{Ending, HOLE, Replica, State};
 use crate::report::{CheckResult, HeldValue, Violation, count};
 use crate::target::LogSource;
 
@@ -129,10 +129,9 @@ pub(crate) fn chosen_at(context: &Context, slot: u64) -> Option<u64> {
             server
                 .events
                 .iter()
-                .find(|event| match event.what {
-                    What::Chosen(upto) => u64::from(upto) >= slot,
-                    What::Recovered { chosen, .. } => u64::from(chosen) >= slot,
-                    _ => false,
+                .find(|event| {
+                    let chosen = server.chosen_by(event.what);
+                    chosen.is_some_and(|upto| u64::from(upto) >= slot)
                 })
                 .map(|event| event.at_us)
         })

@@ -1,6 +1,6 @@
 //! A server's promise never goes down, not even over a restart; it accepts nothing below its
-//! promise; each ballot leads at its own server only; and what a running server knows as chosen
-//! never shrinks ("The Part-Time Parliament", section 2.2, B1 to B3; "Paxos Made Simple", P1a).
+//! promise; and each ballot is opened once, and leads once, at its own server only ("The Part-Time
+//! Parliament", section 2.2, B1 to B3; "Paxos Made Simple", P1a).
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,13 @@ pub(crate) fn check(context: &Context) -> CheckResult {
     let mut leaders: BTreeMap<Ballot, usize> = BTreeMap::new();
     for (place, server) in evidence.servers.iter().enumerate() {
         let name = &evidence.header.servers[place];
+        let me = evidence.replicas[place].server;
         events += server.events.len() as u64;
         let ballot_of = |number: u32| evidence.ballots[number as usize];
+        // By disk: another disk has made no promise, and does not vote either, see `voters`.
+        let mut others: BTreeMap<u64, Ballot> = BTreeMap::new();
+        let mut disk = server.recoveries.first().map_or(0, |r| r.incarnation);
         let mut promised = Ballot::ZERO;
-        let mut chosen = 0;
-        let mut forgot = false;
         for event in &server.events {
             let mut violate = |message: String| {
                 findings.violate(|| Violation {
@@ -32,78 +34,62 @@ pub(crate) fn check(context: &Context) -> CheckResult {
                     ..Violation::default()
                 });
             };
-            let votes = matches!(
-                event.what,
-                What::Promised(_) | What::Accepted { .. } | What::Leading(_)
-            );
-            if forgot && votes {
-                violate(format!(
-                    "{name} voted, though what it had promised was lost with its log"
-                ));
-                forgot = false;
-            }
             match event.what {
-                What::Started => chosen = 0,
-                What::Recovered {
-                    promised: found,
-                    chosen: upto,
-                } => {
-                    let found = ballot_of(found);
-                    if server.new_logs.contains(&event.at_us) {
-                        // What it promised is lost: so it must not vote any more.
-                        promised = Ballot::ZERO;
-                        forgot = true;
+                What::Recovered(place) => {
+                    let recovery = &server.recoveries[place as usize];
+                    if recovery.incarnation != disk {
+                        others.insert(disk, promised);
+                        disk = recovery.incarnation;
+                        promised = others.remove(&disk).unwrap_or_default();
                     }
+                    let found = ballot_of(recovery.promised);
                     if found < promised {
                         violate(format!(
                             "{name} came back with the promise {found}, having promised {promised} before: it forgot"
                         ));
                     }
                     promised = promised.max(found);
-                    chosen = upto;
                 }
                 What::Promised(ballot) => {
                     let ballot = ballot_of(ballot);
                     if ballot < promised {
                         violate(format!("{name} promised {ballot} after {promised}"));
+                    } else if ballot == promised && ballot.owner() == Some(me) {
+                        violate(format!("{name} opened its ballot {ballot} a second time"));
                     }
                     promised = promised.max(ballot);
                 }
-                What::Accepted { ballot, slot } => {
-                    let ballot = ballot_of(ballot);
+                What::Accepted(accepted) => {
+                    let ballot = ballot_of(accepted.ballot);
                     if ballot < promised {
                         violate(format!(
-                            "{name} accepted slot {slot} in ballot {ballot} after it had promised {promised}"
+                            "{name} accepted slot {} in ballot {ballot} after it had promised {promised}",
+                            accepted.slot
                         ));
                     }
                     // To accept in a ballot is to promise it.
                     promised = promised.max(ballot);
                 }
-                What::Chosen(upto) => {
-                    if upto < chosen {
-                        violate(format!(
-                            "{name} knew {} as chosen, and then only {upto}",
-                            count(u64::from(chosen), "slot")
-                        ));
-                    }
-                    chosen = upto;
-                }
-                What::Leading(ballot) => {
-                    let ballot = ballot_of(ballot);
-                    if ballot.owner().map(|owner| owner.to_string()).as_ref() != Some(name) {
+                What::Leading(leading) => {
+                    let ballot = ballot_of(server.leaderships[leading as usize].ballot);
+                    if ballot.owner() != Some(me) {
                         violate(format!(
                             "{name} leads in ballot {ballot}, which is not its own"
                         ));
                     }
-                    let first = *leaders.entry(ballot).or_insert(place);
-                    if first != place {
+                    if let Some(first) = leaders.insert(ballot, place) {
                         violate(format!(
                             "{name} leads in ballot {ballot}, in which {} led before",
                             evidence.header.servers[first]
                         ));
                     }
                 }
-                What::SteppedDown(_) => {}
+                What::Started
+                | What::Formed
+                | What::NotVoting
+                | What::Chosen(_)
+                | What::ChosenOnDisk(_)
+                | What::SteppedDown(_) => {}
             }
         }
     }

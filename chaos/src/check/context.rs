@@ -1,9 +1,14 @@
 //! What several checks need, worked out once.
 
-use crate::history::{Applied, Evidence, Firing, Message, NO_MESSAGE, Reach, Replica, State};
+use super::acceptances::Acceptances;
+use super::gaps::Gaps;
+use crate::history::{
+    Applied, Ending, Evidence, Firing, HOLE, Message, NO_MESSAGE, Reach, Replica, State,
+};
 use crate::plan::{Plan, Say};
 use crate::report::clip;
 use crate::target::LogSource;
+use paxosctl_node::ids::ClientId;
 use paxosctl_node::value::Value;
 
 /// The evidence and the plan, with what is derived from them.
@@ -14,6 +19,12 @@ pub(crate) struct Context<'a> {
     pub firings: Vec<Firing<'a>>,
     /// For each message: its index in the chat of the longest log, or 0.
     pub index_of: Vec<u32>,
+    pub acceptances: Acceptances,
+    pub gaps: Gaps,
+    /// How far the server that knew most knew the log as chosen, over time: both ascend.
+    pub chosen_front: Vec<(u64, u32)>,
+    /// For slot 1, 2, … of the longest log: the digest of its value; `None` for a hole.
+    pub log_digests: Vec<Option<u32>>,
 }
 
 impl<'a> Context<'a> {
@@ -24,13 +35,45 @@ impl<'a> Context<'a> {
                 index_of[applied.message as usize] = place as u32 + 1;
             }
         }
+        let reach = Reach::of(evidence);
         Context {
             evidence,
             plan,
-            reach: Reach::of(evidence),
+            gaps: Gaps::of(evidence, &reach),
+            reach,
             firings: evidence.firings(),
             index_of,
+            acceptances: Acceptances::of(evidence),
+            chosen_front: chosen_front(evidence),
+            log_digests: log_digests(evidence),
         }
+    }
+
+    /// Whether the run was killed: then records of one server may be there and those of another,
+    /// which came before them, not.
+    pub fn is_cut_short(&self) -> bool {
+        self.evidence.ending == Ending::CutShort
+    }
+
+    /// The digest of the chosen value of a slot, where the longest log has it.
+    pub fn chosen_digest(&self, slot: u32) -> Option<u32> {
+        let place = slot.checked_sub(1)?;
+        self.log_digests.get(place as usize).copied().flatten()
+    }
+
+    /// The index of a message in the chat of the longest log, or 0.
+    pub fn index_of_message(&self, client: ClientId, seq: u64) -> u64 {
+        let session = self.evidence.session(client);
+        let message = session.and_then(|session| session.message(seq));
+        message.map_or(0, |message| u64::from(self.index_of[message as usize]))
+    }
+
+    /// When the first server knew the slot as chosen.
+    pub fn chosen_us(&self, slot: u64) -> Option<u64> {
+        let place = self
+            .chosen_front
+            .partition_point(|&(_, upto)| u64::from(upto) < slot);
+        self.chosen_front.get(place).map(|&(at_us, _)| at_us)
     }
 
     /// `ann's message 3 "hello"`
@@ -99,6 +142,48 @@ impl<'a> Context<'a> {
         });
         !left && !stopped && self.reach.lifetimes.at_end(node) == State::Up
     }
+}
+
+fn chosen_front(evidence: &Evidence) -> Vec<(u64, u32)> {
+    let mut front: Vec<(u64, u32)> = evidence
+        .servers
+        .iter()
+        .flat_map(|server| {
+            let mut known = 0;
+            server.events.iter().filter_map(move |event| {
+                let upto = server.chosen_by(event.what)?;
+                // Only what is news to the server itself can be news to all.
+                let news = upto > known;
+                known = known.max(upto);
+                news.then_some((event.at_us, upto))
+            })
+        })
+        .collect();
+    front.sort_unstable();
+    let mut furthest = 0;
+    front.retain(|&(_, upto)| {
+        let news = upto > furthest;
+        furthest = furthest.max(upto);
+        news
+    });
+    front
+}
+
+fn log_digests(evidence: &Evidence) -> Vec<Option<u32>> {
+    let digests: Vec<u32> = evidence.values.iter().map(Value::digest).collect();
+    let longest = evidence
+        .replicas
+        .iter()
+        .filter(|replica| Context::readable(replica))
+        // The first of the longest.
+        .rev()
+        .max_by_key(|replica| replica.values.len());
+    longest.map_or(Vec::new(), |replica| {
+        let values = replica.values.iter();
+        values
+            .map(|&value| (value != HOLE).then(|| digests[value as usize]))
+            .collect()
+    })
 }
 
 /// A value for a person: `no-op`, or its messages.

@@ -110,19 +110,21 @@ fn forgotten(evidence: &Evidence, place: usize, disk: &DiskLog) -> Option<String
     let mut accepted = 0;
     let mut promised = Ballot::ZERO;
     let server = &evidence.servers[place];
+    let last_disk = server.recoveries.last().map(|r| r.incarnation);
+    let mut runs_on = server.recoveries.first().map(|r| r.incarnation);
     for event in &server.events {
         let ballot = match event.what {
-            What::Accepted { ballot, slot } => {
-                accepted = accepted.max(u64::from(slot));
-                ballot
-            }
-            What::Promised(ballot) => ballot,
-            // What stood in an earlier log is lost, and nobody relies on it.
-            What::Recovered { .. } if server.new_logs.contains(&event.at_us) => {
-                accepted = 0;
-                promised = Ballot::ZERO;
+            What::Recovered(place) => {
+                runs_on = Some(server.recoveries[place as usize].incarnation);
                 continue;
             }
+            // An earlier disk took what it held with it.
+            _ if runs_on != last_disk => continue,
+            What::Accepted(of) => {
+                accepted = accepted.max(u64::from(of.slot));
+                of.ballot
+            }
+            What::Promised(ballot) => ballot,
             _ => continue,
         };
         promised = promised.max(evidence.ballots[ballot as usize]);

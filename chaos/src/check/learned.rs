@@ -7,7 +7,7 @@
 use super::context::Context;
 use super::findings::Findings;
 use super::said::said_lines;
-use crate::history::{Server, What, micros};
+use crate::history::{Server, micros};
 use crate::plan::{Learned, Say};
 use crate::report::{CheckResult, Violation, count, time};
 
@@ -138,12 +138,8 @@ fn judge(demand: &Learned, said_us: u64, had_us: Option<u64>, end_us: u64) -> Ju
 
 /// When the server first reported that everything up to `slot` is chosen.
 fn first_had(server: &Server, slot: u64) -> Option<u64> {
-    let has = |what: What| match what {
-        What::Chosen(upto) => u64::from(upto) >= slot,
-        What::Recovered { chosen, .. } => u64::from(chosen) >= slot,
-        _ => false,
-    };
+    let has = |upto: u32| u64::from(upto) >= slot;
     let events = server.events.iter();
-    let reports = events.filter(|event| has(event.what));
+    let reports = events.filter(|event| server.chosen_by(event.what).is_some_and(has));
     reports.map(|event| event.at_us).min()
 }

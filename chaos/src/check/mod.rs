@@ -1,11 +1,15 @@
 //! Properties, each judged from the history alone.
 
+mod acceptances;
+mod acceptances_kept;
 mod ack_latency;
 mod ack_majority;
 mod acked_present;
 mod acked_share;
 mod agreement;
 mod ballots;
+mod chosen_index;
+mod chosen_majority;
 mod client_order;
 mod context;
 mod convergence;
@@ -13,19 +17,26 @@ mod disks;
 mod faults_bit;
 mod findings;
 mod gaps;
+mod held;
 mod learned;
 mod machine_bit;
 mod no_ack_during;
 mod no_duplicates;
 mod nodes_alive;
+mod nothing_chosen_during;
 mod nothing_invented;
+mod one_value;
 mod pages;
 mod prefix;
+mod promises;
+mod proposals;
 mod reads;
 mod real_time_order;
+mod recovery;
 mod rerouted;
 mod said;
 mod seen_by;
+mod sessions;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]
@@ -33,14 +44,16 @@ mod tests;
 mod told_no_majority;
 mod traffic;
 mod unavailable;
+mod voters;
+mod windows;
 
 pub use disks::{DiskLog, disks};
 
 pub(crate) use ack_latency::latencies;
 pub(crate) use context::{Context, percentile};
 pub(crate) use faults_bit::{hits as link_hits, problem as faults_problem};
-pub(crate) use gaps::longest as longest_gap;
 pub(crate) use machine_bit::effects as machine_effects;
+pub(crate) use recovery::of as recovery;
 
 use crate::history::{Ending, Evidence, Phase};
 use crate::plan::Plan;
@@ -50,33 +63,56 @@ use crate::report::{self, CheckResult, Outcome, RunResult, SCHEMA_VERSION, Verdi
 ///
 /// Safety is always judged. What demands progress is not judged in a run that somebody interrupted.
 pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
+    judge_observed(evidence, plan, &mut |_| {})
+}
+
+/// The same, and calls `done` with the name of each part of the work when that is done.
+pub fn judge_observed(evidence: &Evidence, plan: &Plan, done: &mut dyn FnMut(&str)) -> RunResult {
     let context = Context::new(evidence, plan);
-    let mut checks = vec![
-        agreement::check(&context),
-        acked_present::check(&context),
-        no_duplicates::check(&context),
-        nothing_invented::check(&context),
-        real_time_order::check(&context),
-        client_order::check(&context),
-        prefix::check(&context),
-        pages::check(&context),
-        reads::check(&context),
-        ack_majority::check(&context),
-        ballots::check(&context),
-        nodes_alive::check(&context),
-    ];
+    done("what the checks share");
+    let mut checks = Vec::new();
+    let mut take = |result: Option<CheckResult>| {
+        if let Some(result) = result {
+            done(&result.property);
+            checks.push(result);
+        }
+    };
+    take(Some(agreement::check(&context)));
+    take(Some(acked_present::check(&context)));
+    take(Some(no_duplicates::check(&context)));
+    take(Some(nothing_invented::check(&context)));
+    take(Some(real_time_order::check(&context)));
+    take(Some(client_order::check(&context)));
+    take(Some(prefix::check(&context)));
+    take(Some(pages::check(&context)));
+    take(Some(reads::check(&context)));
+    take(Some(sessions::check(&context)));
+    take(Some(ack_majority::check(&context)));
+    take(Some(chosen_majority::check(&context)));
+    take(Some(ballots::check(&context)));
+    take(Some(promises::check(&context)));
+    take(Some(proposals::check(&context)));
+    take(Some(one_value::check(&context)));
+    take(Some(acceptances_kept::check(&context)));
+    take(Some(chosen_index::check(&context)));
+    take(Some(voters::check(&context)));
+    take(Some(nodes_alive::check(&context)));
     if evidence.ending == Ending::Complete {
-        checks.push(convergence::check(&context));
-        checks.extend(seen_by::check(&context));
-        checks.extend(learned::check(&context));
-        checks.extend(acked_share::check(&context));
-        checks.extend(unavailable::check(&context));
-        checks.extend(ack_latency::check(&context));
-        checks.extend(no_ack_during::check(&context));
-        checks.extend(told_no_majority::check(&context));
-        checks.extend(rerouted::check(&context));
-        checks.push(faults_bit::check(&context));
-        checks.push(traffic::check(&context));
+        take(Some(convergence::check(&context)));
+        take(seen_by::check(&context));
+        take(learned::check(&context));
+        take(acked_share::check(&context));
+        take(unavailable::check(&context));
+        for result in ack_latency::check(&context) {
+            take(Some(result));
+        }
+        take(recovery::check(&context));
+        take(no_ack_during::check(&context));
+        take(nothing_chosen_during::check(&context));
+        take(told_no_majority::check(&context));
+        take(rerouted::check(&context));
+        take(Some(faults_bit::check(&context)));
+        take(Some(traffic::check(&context)));
     }
     let mut result = RunResult {
         schema_version: SCHEMA_VERSION,
@@ -90,11 +126,13 @@ pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
         replicas: report::replicas(&context),
         faults: report::faults(&context),
         traffic: report::traffic(&context),
+        windows: windows::windows(&context),
         clients: report::clients(&context),
         checks,
         run_dir: None,
         command: evidence.header.command.clone(),
     };
+    done("the report's rows");
     conclude(&mut result, evidence);
     result
 }

@@ -3,14 +3,13 @@
 
 use super::context::Context;
 use super::findings::Findings;
-use super::gaps;
 use crate::history::micros;
 use crate::report::{CheckResult, moment, time};
 
 pub(crate) fn check(context: &Context) -> Option<CheckResult> {
     let limit_us = micros(context.plan.expect.unavailable_max?);
     let mut findings = Findings::new(context, "unavailable");
-    let Some(gap) = gaps::longest(context) else {
+    let Some(gap) = context.gaps.longest else {
         findings.undecided("no message was ever open".to_string());
         return Some(findings.finish(String::new()));
     };

@@ -1,5 +1,7 @@
 //! Builds evidence from lines, in one pass.
 
+mod protocol;
+
 use std::collections::{BTreeMap, HashMap};
 
 use paxosctl_node::event::Event;
@@ -28,6 +30,7 @@ pub struct Builder {
     ballot_of: HashMap<Ballot, u32>,
     /// Acknowledgements that came before their message in the file.
     early_acks: Vec<(ClientId, u64, Ack)>,
+    last_ballot: u32,
     /// A node's name is nearly always that of the line before.
     last_node: u32,
     ended: bool,
@@ -255,12 +258,15 @@ impl Builder {
                     .links_refused
                     .push((at_us, reason));
             }
-            Event::Formed => server_of(evidence, name)?.formed = true,
-            Event::NotVoting { reason } => {
-                let server = server_of(evidence, name)?;
-                server.not_voting = Some(reason);
-                server.not_voting_us.get_or_insert(at_us);
-            }
+            Event::Formed
+            | Event::NotVoting { .. }
+            | Event::Recovered { .. }
+            | Event::Promised { .. }
+            | Event::Accepted(_)
+            | Event::Chosen { .. }
+            | Event::ChosenOnDisk { .. }
+            | Event::Leading { .. }
+            | Event::SteppedDown { .. } => self.protocol(at_us, node, name, event)?,
             Event::DiskTrouble {
                 generation,
                 rule,
@@ -290,46 +296,6 @@ impl Builder {
             } => {
                 let place = format!("{file}, byte {offset}: {what}");
                 machine(evidence, node).set_aside.push((at_us, place));
-            }
-            Event::Recovered {
-                promised,
-                chosen,
-                incarnation,
-                cut_bytes,
-                ..
-            } => {
-                if cut_bytes > 0 {
-                    machine(evidence, node).cuts.push((at_us, cut_bytes));
-                }
-                let server = server_of(evidence, name)?;
-                let before = server.incarnation.replace(incarnation);
-                if before.is_some_and(|before| before != incarnation) {
-                    server.new_logs.push(at_us);
-                }
-                let promised = self.ballot(promised);
-                let chosen = slot_number(chosen)?;
-                self.protocol(at_us, name, What::Recovered { promised, chosen })?;
-            }
-            Event::Promised { ballot } => {
-                let ballot = self.ballot(ballot);
-                self.protocol(at_us, name, What::Promised(ballot))?;
-            }
-            Event::Accepted { ballot, slot } => {
-                let ballot = self.ballot(ballot);
-                let slot = slot_number(slot)?;
-                self.protocol(at_us, name, What::Accepted { ballot, slot })?;
-            }
-            Event::Chosen { upto } => {
-                let upto = slot_number(upto)?;
-                self.protocol(at_us, name, What::Chosen(upto))?;
-            }
-            Event::Leading { ballot } => {
-                let ballot = self.ballot(ballot);
-                self.protocol(at_us, name, What::Leading(ballot))?;
-            }
-            Event::SteppedDown { ballot } => {
-                let ballot = self.ballot(ballot);
-                self.protocol(at_us, name, What::SteppedDown(ballot))?;
             }
             Event::Joined {
                 client,
@@ -446,23 +412,6 @@ impl Builder {
         Ok(())
     }
 
-    fn protocol(&mut self, at_us: u64, name: &str, what: What) -> Result<(), String> {
-        let evidence = open(&mut self.evidence, self.ended)?;
-        let server = server_of(evidence, name)?;
-        server.events.push(ServerEvent { at_us, what });
-        Ok(())
-    }
-
-    fn ballot(&mut self, ballot: Ballot) -> u32 {
-        let Some(evidence) = &mut self.evidence else {
-            return 0;
-        };
-        *self.ballot_of.entry(ballot).or_insert_with(|| {
-            evidence.ballots.push(ballot);
-            evidence.ballots.len() as u32 - 1
-        })
-    }
-
     /// Completes the indexes. `None` when there was not even a first line.
     pub fn finish(mut self) -> Option<Evidence> {
         let mut evidence = self.evidence.take()?;
@@ -513,13 +462,6 @@ fn open(evidence: &mut Option<Evidence>, ended: bool) -> Result<&mut Evidence, S
 fn push_value(values: &mut Vec<Value>, value: Value) -> u32 {
     values.push(value);
     values.len() as u32 - 1
-}
-
-fn slot_number(slot: Slot) -> Result<u32, String> {
-    if slot.0 > MAX_SLOT {
-        return Err(format!("slot {slot} is out of range"));
-    }
-    Ok(slot.0 as u32)
 }
 
 fn node_place(evidence: &mut Evidence, name: &str) -> u32 {

@@ -257,14 +257,49 @@ pub struct Applied {
 pub struct Server {
     /// In the order in which the server reported them, through all its lives.
     pub events: Vec<ServerEvent>,
+    /// What [`What::Recovered`] refers to.
+    pub recoveries: Vec<Recovery>,
+    /// What [`What::Leading`] refers to.
+    pub leaderships: Vec<Leadership>,
     pub formed: bool,
     pub not_voting: Option<String>,
     /// From when on it said so.
     pub not_voting_us: Option<u64>,
-    /// Of the last log that it recovered.
-    pub incarnation: Option<u64>,
     /// When it recovered another log than before: all that it had promised was lost by then.
     pub new_logs: Vec<u64>,
+}
+
+/// An acceptance. The ballot is a place in [`Evidence::ballots`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    pub ballot: u32,
+    pub slot: u32,
+    /// [`Value::digest`] of the value.
+    pub digest: u32,
+}
+
+/// What a server found on its disk when it started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// In [`Evidence::ballots`].
+    pub promised: u32,
+    /// Above `chosen`, ascending by slot.
+    pub accepted: Vec<Accepted>,
+    pub chosen: u32,
+    pub incarnation: u64,
+    /// Whether it votes.
+    pub formed: bool,
+}
+
+/// A completed phase 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leadership {
+    /// In [`Evidence::ballots`].
+    pub ballot: u32,
+    /// Whose promises were counted.
+    pub promised_by: Vec<ServerId>,
+    /// The leader knew all slots up to this one as chosen.
+    pub after: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,10 +312,15 @@ pub struct ServerEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     Started,
-    Recovered { promised: u32, chosen: u32 },
+    /// In [`Server::recoveries`].
+    Recovered(u32),
+    Formed,
+    NotVoting,
     Promised(u32),
-    Accepted { ballot: u32, slot: u32 },
+    Accepted(Accepted),
     Chosen(u32),
+    ChosenOnDisk(u32),
+    /// In [`Server::leaderships`].
     Leading(u32),
     SteppedDown(u32),
 }
@@ -292,6 +332,17 @@ pub struct Death {
     pub node: String,
     pub status: String,
     pub last_lines: Vec<String>,
+}
+
+impl Server {
+    /// How far a server knew the log as chosen, where an event says so.
+    pub fn chosen_by(&self, what: What) -> Option<u32> {
+        match what {
+            What::Chosen(upto) => Some(upto),
+            What::Recovered(place) => Some(self.recoveries[place as usize].chosen),
+            _ => None,
+        }
+    }
 }
 
 impl Session {

@@ -48,6 +48,12 @@ impl Firing<'_> {
         self.heals.iter().map(|line| line.done_us).max()
     }
 
+    /// Whether the plan heals it, or it needs no healing: it does not last until all is healed at the
+    /// end.
+    pub fn heals_itself(&self) -> bool {
+        self.only_starts() || self.heals.iter().any(|line| line.fault != HEAL)
+    }
+
     /// Whether it may have had an effect at this time.
     pub fn active_at(&self, at_us: u64) -> bool {
         self.begun_us() <= at_us && self.healed_us().is_none_or(|healed| at_us <= healed)

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use paxosctl_node::event::Event;
-use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
+use paxosctl_node::ids::{ClientId, ServerId, Slot};
 use paxosctl_node::value::{self, Command};
 use serde::Deserialize;
 
@@ -132,11 +132,14 @@ pub(super) fn event(json: &[u8]) -> Result<Event, serde_json::Error> {
             server,
         }
     } else if tagged.starts_with(br#"accepted","#) {
-        let Accepted { ballot, slot } = serde_json::from_slice(json)?;
-        Event::Accepted { ballot, slot }
+        // The tag is one more key, which the struct ignores.
+        Event::Accepted(serde_json::from_slice(json)?)
     } else if tagged.starts_with(br#"chosen","#) {
         let Chosen { upto } = serde_json::from_slice(json)?;
         Event::Chosen { upto }
+    } else if tagged.starts_with(br#"chosen_on_disk","#) {
+        let Chosen { upto } = serde_json::from_slice(json)?;
+        Event::ChosenOnDisk { upto }
     } else {
         return serde_json::from_slice(json);
     };
@@ -171,18 +174,15 @@ struct Acked {
 }
 
 #[derive(Deserialize)]
-struct Accepted {
-    ballot: Ballot,
-    slot: Slot,
-}
-
-#[derive(Deserialize)]
 struct Chosen {
     upto: Slot,
 }
 
 #[cfg(test)]
 mod tests {
+    use paxosctl_node::event::Acceptance;
+    use paxosctl_node::ids::Ballot;
+
     use super::*;
 
     #[test]
@@ -211,11 +211,13 @@ mod tests {
                 slot: Slot(3),
                 server: ServerId(4),
             },
-            Event::Accepted {
+            Event::Accepted(Acceptance {
                 ballot,
                 slot: Slot(5),
-            },
+                digest: 6,
+            }),
             Event::Chosen { upto: Slot(6) },
+            Event::ChosenOnDisk { upto: Slot(6) },
             Event::Promised { ballot },
             Event::Opened,
         ];

@@ -16,9 +16,9 @@ mod write;
 
 pub use build::Builder;
 pub use evidence::{
-    Ack, Applied, ClockSet, Death, Delivery, DiskStrike, Ending, Evidence, HOLE, Join,
-    MachineRecord, Message, NO_MESSAGE, Node, Page, Read, Replica, Reroute, Server, ServerEvent,
-    Session, StrayAck, Told, What,
+    Accepted, Ack, Applied, ClockSet, Death, Delivery, DiskStrike, Ending, Evidence, HOLE, Join,
+    Leadership, MachineRecord, Message, NO_MESSAGE, Node, Page, Read, Recovery, Replica, Reroute,
+    Server, ServerEvent, Session, StrayAck, Told, What,
 };
 pub use firings::Firing;
 pub use lifetimes::{Lifetimes, Span, State};
@@ -134,7 +134,7 @@ pub enum Phase {
 }
 
 /// The version of the format that this program writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The `fault` of the actions that heal everything at the end.
 pub const HEAL: &str = "heal";

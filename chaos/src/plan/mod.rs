@@ -66,6 +66,9 @@
 //!   acked: 100%
 //!   unavailable: {max: 3s}
 //!   ack_latency: {p50: 20ms, p95: 500ms, p99: 1s, max: 5s}
+//!   recovered_within: 2s            # from every healing to the next acknowledgement
+//!   traffic: {before: 1, during: 1, after: 1}    # around every firing, or inconclusive
+//!   nothing_chosen_during: [cut]
 //!   no_ack_during: [cut]            # faults by name; without one they are f1, f2, …
 //!   told_no_majority: [ann]
 //!   rerouted: [bob]
@@ -490,6 +493,26 @@ pub struct Expect {
     pub told_no_majority: Vec<String>,
     /// Clients that must have been rerouted at least once.
     pub rerouted: Vec<String>,
+    /// The longest time from a healing to the next acknowledgement.
+    #[serde(default)]
+    pub recovered_within: Option<Duration>,
+    #[serde(default)]
+    pub traffic: LeastTraffic,
+    /// The ids of faults during which nothing that was said may become chosen.
+    #[serde(default)]
+    pub nothing_chosen_during: Vec<String>,
+}
+
+/// The least traffic around each firing of each fault; with less the run is inconclusive. `None`
+/// leaves it to the check, which wants 1 where there can be any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LeastTraffic {
+    /// Messages acknowledged before it fired.
+    pub before: Option<u64>,
+    /// Messages said while it lasted, or open in it.
+    pub during: Option<u64>,
+    /// Messages acknowledged after it was healed.
+    pub after: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

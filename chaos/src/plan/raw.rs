@@ -173,7 +173,13 @@ keys! {
         agreement: "agreement", converged_within: "converged_within", acked: "acked",
         unavailable: "unavailable", ack_latency: "ack_latency", no_ack_during: "no_ack_during",
         told_no_majority: "told_no_majority", rerouted: "rerouted",
+        recovered_within: "recovered_within", traffic: "traffic",
+        nothing_chosen_during: "nothing_chosen_during",
     }
+}
+
+keys! {
+    RawLeastTraffic, "`traffic`", free: false, { before: "before", during: "during", after: "after" }
 }
 
 keys! {

@@ -43,6 +43,9 @@ pub struct RunResult {
     /// Every firing of every fault, in the order in which they fired.
     pub faults: Vec<FaultRow>,
     pub traffic: TrafficSummary,
+    /// The times of at least 500 ms in which messages were open and none was acknowledged.
+    #[serde(default)]
+    pub windows: Vec<WindowRow>,
     /// One row for each client process.
     pub clients: Vec<ClientRow>,
     /// Where history, result and node logs were saved, when they were.
@@ -167,10 +170,33 @@ pub struct FaultRow {
     pub effect: String,
     /// When the healing was observed; `None` if it never was.
     pub healed_at_us: Option<u64>,
+    /// From the healing, or from the first moment after it at which an acknowledgement was owed, to
+    /// the next acknowledgement; `None` when none came or none was owed any more.
+    #[serde(default)]
+    pub recovery_us: Option<u64>,
+    /// From the healing until every server that was up knew all slots that any server had known as
+    /// chosen at the healing; `None` when that was not seen.
+    #[serde(default)]
+    pub level_us: Option<u64>,
     /// Whether the fault did what was planned.
     pub bit: bool,
     /// Why it is taken not to have bitten.
     pub problem: Option<String>,
+}
+
+/// A time in which messages were open and none was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WindowRow {
+    pub from_us: u64,
+    pub to_us: u64,
+    /// Whether some open message was owed an acknowledgement: no more was broken than a cluster must
+    /// survive, and its client could reach a server that serves.
+    pub owed: bool,
+    /// Why, or why not.
+    pub why: String,
+    /// The faults that were active meanwhile: `f1 (kill leader: s2)`.
+    pub faults: Vec<String>,
 }
 
 /// What the clients sent and got.
@@ -264,6 +290,7 @@ impl RunResult {
             replicas: Vec::new(),
             faults: Vec::new(),
             traffic: TrafficSummary::default(),
+            windows: Vec::new(),
             clients: Vec::new(),
             run_dir: None,
             command: command.to_string(),

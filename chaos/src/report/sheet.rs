@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::model::{CheckResult, ClientRow, FaultRow, Outcome, ReplicaRow, RunResult};
-use super::text::{count, moment, plain};
+use super::text::{count, moment, plain, time};
 
 /// One table.
 #[derive(Debug, Serialize)]
@@ -134,6 +134,7 @@ pub(crate) fn faults(rows: &[FaultRow]) -> Sheet {
             entry(&targets(&row.resolved)),
             toned(&effect, tone),
             entry(&row.healed_at_us.map_or_else(|| "never".to_string(), moment)),
+            entry(&row.recovery_us.map_or_else(|| "–".to_string(), time)),
         ]
     });
     Sheet {
@@ -145,8 +146,9 @@ pub(crate) fn faults(rows: &[FaultRow]) -> Sheet {
             "target",
             "effect",
             "healed at",
+            "back in",
         ],
-        right: vec![2, 5],
+        right: vec![2, 5, 6],
         wraps: vec![1, 3, 4],
         rows: rows.collect(),
     }

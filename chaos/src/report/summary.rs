@@ -3,10 +3,10 @@
 use super::model::{ClientRow, FaultRow, Latency, ReplicaRow, TrafficSummary};
 use super::text::{count, plain};
 use crate::check::{
-    Context, faults_problem, latencies, link_hits, longest_gap, machine_effects, percentile,
+    Context, faults_problem, latencies, link_hits, machine_effects, percentile, recovery,
 };
 use crate::fnv::fnv1a;
-use crate::history::{ActionLine, Applied, Firing, Replica, State, What};
+use crate::history::{ActionLine, Applied, Firing, Replica, State};
 use crate::target::{Action, Change};
 
 /// One row a server, in the plan's order.
@@ -69,22 +69,8 @@ fn digest(chat: &[Applied]) -> String {
 /// For each server: the most slots that another server knew as chosen beyond its own.
 fn worst_lags(context: &Context) -> Vec<u64> {
     let servers = &context.evidence.servers;
-    // How far the furthest server was, over time.
-    let mut front: Vec<(u64, u64)> = servers
-        .iter()
-        .flat_map(|server| &server.events)
-        .filter_map(|event| match event.what {
-            What::Chosen(upto) => Some((event.at_us, u64::from(upto))),
-            _ => None,
-        })
-        .collect();
-    front.sort_unstable();
-    let mut furthest = 0;
-    front.retain(|&(_, upto)| {
-        let news = upto > furthest;
-        furthest = furthest.max(upto);
-        news
-    });
+    let front = &context.chosen_front;
+    let furthest = front.last().map_or(0, |&(_, upto)| u64::from(upto));
     servers
         .iter()
         .map(|server| {
@@ -94,13 +80,11 @@ fn worst_lags(context: &Context) -> Vec<u64> {
             let mut worst = 0;
             // A server is furthest behind just before it learns something, and at the end.
             for event in &server.events {
-                let upto = match event.what {
-                    What::Chosen(upto) => u64::from(upto),
-                    What::Recovered { chosen, .. } => u64::from(chosen),
-                    _ => continue,
+                let Some(upto) = server.chosen_by(event.what).map(u64::from) else {
+                    continue;
                 };
                 while next < front.len() && front[next].0 < event.at_us {
-                    front_now = front[next].1;
+                    front_now = u64::from(front[next].1);
                     next += 1;
                 }
                 worst = worst.max(front_now.saturating_sub(own));
@@ -125,6 +109,7 @@ pub(crate) fn faults(context: &Context) -> Vec<FaultRow> {
                     resolved.push(name.clone());
                 }
             }
+            let recovery = recovery(context, firing);
             FaultRow {
                 fault: firing.fault.to_string(),
                 firing: firing.number,
@@ -134,6 +119,8 @@ pub(crate) fn faults(context: &Context) -> Vec<FaultRow> {
                 resolved,
                 effect: effect(context, firing),
                 healed_at_us: firing.healed_us(),
+                recovery_us: recovery.and_then(|recovery| recovery.first_ack_us),
+                level_us: recovery.and_then(|recovery| recovery.level_us),
                 bit: problem.is_none(),
                 problem,
             }
@@ -241,7 +228,7 @@ pub(crate) fn traffic(context: &Context) -> TrafficSummary {
             p99_us,
             max_us,
         });
-    let gap = longest_gap(context);
+    let gap = context.gaps.longest;
     TrafficSummary {
         sent,
         acked,

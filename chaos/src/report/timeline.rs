@@ -252,9 +252,12 @@ fn within(spans: Vec<(u64, u64)>, end_us: u64) -> Vec<(u64, u64)> {
 /// When each server held itself for the leader.
 fn leads(evidence: &Evidence, reach: &Reach) -> Vec<Vec<Lead>> {
     let mut beginnings: Vec<(u64, u32)> = Vec::new();
-    for event in evidence.servers.iter().flat_map(|server| &server.events) {
-        if let What::Leading(ballot) = event.what {
-            beginnings.push((event.at_us, ballot));
+    for server in &evidence.servers {
+        for event in &server.events {
+            if let What::Leading(leading) = event.what {
+                let ballot = server.leaderships[leading as usize].ballot;
+                beginnings.push((event.at_us, ballot));
+            }
         }
     }
     beginnings.sort_unstable();
@@ -287,15 +290,19 @@ fn leads(evidence: &Evidence, reach: &Reach) -> Vec<Vec<Lead>> {
             };
             for event in &server.events {
                 match event.what {
-                    What::Leading(ballot) => {
+                    What::Leading(leading) => {
+                        let ballot = server.leaderships[leading as usize].ballot;
                         close(&mut open, event.at_us);
                         open = Some((event.at_us, ballot));
                     }
                     What::Started | What::SteppedDown(_) => close(&mut open, event.at_us),
-                    What::Recovered { .. }
+                    What::Recovered(_)
+                    | What::Formed
+                    | What::NotVoting
                     | What::Promised(_)
-                    | What::Accepted { .. }
-                    | What::Chosen(_) => {}
+                    | What::Accepted(_)
+                    | What::Chosen(_)
+                    | What::ChosenOnDisk(_) => {}
                 }
             }
             close(&mut open, evidence.end_us);
@@ -434,10 +441,7 @@ fn steps(server: &Server, end_us: u64) -> Steps {
     let all: Vec<(u64, u32)> = server
         .events
         .iter()
-        .filter_map(|event| match event.what {
-            What::Chosen(upto) | What::Recovered { chosen: upto, .. } => Some((event.at_us, upto)),
-            _ => None,
-        })
+        .filter_map(|event| Some((event.at_us, server.chosen_by(event.what)?)))
         .collect();
     let part = |at_us: u64| u128::from(at_us) * (STEPS as u128 / 2) / u128::from(end_us.max(1));
     let kept = |place: usize| {

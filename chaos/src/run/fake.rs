@@ -114,7 +114,12 @@ impl Fake {
         self.round += 1;
         let server: ServerId = leader.parse().unwrap();
         let ballot = Ballot::new(self.round, server);
-        self.tell(at, &leader, Event::Leading { ballot });
+        let leading = Event::Leading {
+            ballot,
+            promised_by: Vec::new(),
+            after: Slot(0),
+        };
+        self.tell(at, &leader, leading);
     }
 
     /// One change of a node, or why there was none.

@@ -155,7 +155,7 @@ impl Known {
         match event {
             // Whatever an earlier process of this node reported last is over.
             Event::Started { .. } => self.forget(node),
-            Event::Leading { ballot } => {
+            Event::Leading { ballot, .. } => {
                 self.leading.insert(node.to_owned(), *ballot);
             }
             Event::SteppedDown { .. } => {

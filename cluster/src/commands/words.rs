@@ -53,13 +53,13 @@ pub fn describe(event: &Event) -> Option<String> {
                 bytes => format!(", {bytes} bytes of an unfinished write cut off"),
             };
             format!(
-                "recovered: {chosen} slots chosen, {accepted} more accepted, promised \
-                 {promised}{cut}"
+                "recovered: {chosen} slots chosen, {} more accepted, promised {promised}{cut}",
+                accepted.len()
             )
         }
         Event::Formed => "formed: every server knows every other".into(),
         Event::NotVoting { reason } => format!("does not vote: {reason}"),
-        Event::Leading { ballot } => format!("leads, ballot {ballot}"),
+        Event::Leading { ballot, .. } => format!("leads, ballot {ballot}"),
         Event::SteppedDown { ballot } => format!("leads no more, ballot {ballot}"),
         Event::Follows {
             leader: Some(ballot),
@@ -85,8 +85,9 @@ pub fn describe(event: &Event) -> Option<String> {
         }
         Event::LoadDone { said, acked } => format!("load done: {said} said, {acked} acknowledged"),
         Event::Promised { .. }
-        | Event::Accepted { .. }
+        | Event::Accepted(_)
         | Event::Chosen { .. }
+        | Event::ChosenOnDisk { .. }
         | Event::Say { .. }
         | Event::Acked { .. }
         | Event::Delivered { .. }

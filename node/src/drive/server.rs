@@ -109,13 +109,7 @@ async fn serve(
     let mut tables_changed = signal(SignalKind::user_defined1()).map_err(NodeError::Start)?;
 
     let recovered = opened.recovered;
-    reporter.event(Event::Recovered {
-        promised: recovered.promised,
-        accepted: recovered.accepted.len() as u64,
-        chosen: recovered.chosen,
-        incarnation: recovered.incarnation,
-        cut_bytes: recovered.cut_bytes,
-    });
+    reporter.event(recovered.evidence());
     if recovered.cut_bytes > 0 {
         reporter.say(format_args!(
             "cut {} bytes of an unfinished write off the end of the log",

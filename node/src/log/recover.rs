@@ -13,6 +13,7 @@ use super::scan::{End, GroupView, Scanner, Step};
 use super::segment::{self, FORMAT, Identity, SegmentHeader, file_name};
 use super::vote::VoteState;
 use super::writer::LogWriter;
+use crate::event::{Acceptance, Event};
 use crate::ids::{Ballot, Slot};
 use crate::value::Value;
 
@@ -67,6 +68,28 @@ pub struct RecoveredLog {
     pub lost: bool,
     /// The length of the torn tail that was cut off (or, when the log is only read, would be).
     pub cut_bytes: u64,
+}
+
+impl RecoveredLog {
+    /// The line of evidence with which every life of a server begins.
+    pub fn evidence(&self) -> Event {
+        let accepted = self
+            .accepted
+            .iter()
+            .map(|(slot, ballot, value)| Acceptance {
+                ballot: *ballot,
+                slot: *slot,
+                digest: value.digest(),
+            });
+        Event::Recovered {
+            promised: self.promised,
+            accepted: accepted.collect(),
+            chosen: self.chosen,
+            incarnation: self.incarnation,
+            formed: self.formed,
+            cut_bytes: self.cut_bytes,
+        }
+    }
 }
 
 /// A log that was read and not opened: that of a dead server, or one in a saved run.

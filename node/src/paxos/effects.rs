@@ -1,6 +1,6 @@
 //! What a replica asks of the world. Effects are data: a test compares them exactly.
 
-use crate::ids::{ServerId, Slot};
+use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
 use crate::paxos::Message;
 use crate::value::{Command, Value};
@@ -9,6 +9,9 @@ use crate::value::{Command, Value};
 /// the order of the fields.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Effects {
+    /// Leaderships that began, to be put on record before anything below leaves. One may be over
+    /// again by now.
+    pub led: Vec<Led>,
     /// May leave at once.
     pub send: Vec<(ServerId, Message)>,
     /// To be written to the log, in order. Once all of it is durable the host calls
@@ -25,6 +28,16 @@ pub struct Effects {
     pub serve: Vec<Serve>,
     /// Linearizable reads that may be answered once the slot is applied, which it is by now.
     pub reads: Vec<ReadReady>,
+}
+
+/// A completed phase 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Led {
+    pub ballot: Ballot,
+    /// Whose promises were counted, ascending.
+    pub promised_by: Vec<ServerId>,
+    /// All slots up to this one were known to be chosen; it proposes in those behind it.
+    pub after: Slot,
 }
 
 /// A chosen slot and what it means to the sessions.

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Message;
 use super::hand_over::HandingOver;
 use super::phase1::Report;
 use super::push::{Push, Told};
 use super::read::PendingRead;
 use super::replica::{NEVER, Replica, Role};
+use super::{Led, Message};
 use crate::ids::{Ballot, ClientId, ServerId, Slot};
 use crate::value::Value;
 
@@ -87,6 +87,11 @@ impl Replica {
             (server, peer)
         });
         let chosen = self.learner.chosen;
+        self.outbox.led(Led {
+            ballot,
+            promised_by: promises.keys().copied().collect(),
+            after: chosen,
+        });
         self.role = Role::Leading(Box::new(Leading {
             ballot,
             next: chosen.next(),

@@ -37,7 +37,7 @@ mod sessions;
 mod tests;
 
 pub use config::{Config, Limits, Timing};
-pub use effects::{Applied, Chosen, Effects, ReadReady, Serve};
+pub use effects::{Applied, Chosen, Effects, Led, ReadReady, Serve};
 pub use message::Message;
 pub use quorum::Quorum;
 pub use recovered::Recovered;

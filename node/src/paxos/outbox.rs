@@ -2,7 +2,7 @@
 
 use crate::ids::ServerId;
 use crate::log::Record;
-use crate::paxos::{Chosen, Effects, Message, ReadReady, Serve};
+use crate::paxos::{Chosen, Effects, Led, Message, ReadReady, Serve};
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -12,6 +12,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    pub fn led(&mut self, led: Led) {
+        self.effects.led.push(led);
+    }
+
     pub fn send(&mut self, to: ServerId, message: Message) {
         self.effects.send.push((to, message));
     }

@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::event::Event;
-use crate::ids::ServerId;
+use crate::event::{Acceptance, Event};
+use crate::ids::{ServerId, Slot};
 use crate::log::Record;
 use crate::wire::PeerMessage;
 
@@ -46,7 +46,7 @@ impl Durable {
         self.waiting.push_back(Waiting {
             write: self.last_write,
             released: Released {
-                events: records.iter().filter_map(evidence).collect(),
+                events: evidence(records),
                 send,
                 replica_upto,
                 formed: records.contains(&Record::Formed),
@@ -84,18 +84,33 @@ impl Durable {
     }
 }
 
-/// The line of evidence for a record, once it is durable.
-fn evidence(record: &Record) -> Option<Event> {
-    match *record {
-        Record::Promised { ballot } => Some(Event::Promised { ballot }),
-        Record::Accepted { ballot, slot, .. } => Some(Event::Accepted { ballot, slot }),
-        Record::Formed => Some(Event::Formed),
-        Record::Learned { .. }
-        | Record::Chosen { .. }
-        | Record::Member(_)
-        | Record::Opened
-        | Record::Lost => None,
+/// The lines of evidence for records, once they are durable.
+fn evidence(records: &[Record]) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut chosen = Slot(0);
+    for record in records {
+        match record {
+            Record::Promised { ballot } => events.push(Event::Promised { ballot: *ballot }),
+            Record::Accepted {
+                ballot,
+                slot,
+                value,
+            } => events.push(Event::Accepted(Acceptance {
+                ballot: *ballot,
+                slot: *slot,
+                digest: value.digest(),
+            })),
+            Record::Formed => events.push(Event::Formed),
+            Record::Chosen { upto: slot } | Record::Learned { slot, .. } => {
+                chosen = chosen.max(*slot);
+            }
+            Record::Member(_) | Record::Opened | Record::Lost => {}
+        }
     }
+    if chosen > Slot(0) {
+        events.push(Event::ChosenOnDisk { upto: chosen });
+    }
+    events
 }
 
 #[cfg(test)]
@@ -113,6 +128,44 @@ mod tests {
 
     fn message(you: u64) -> Vec<(ServerId, PeerMessage)> {
         vec![(S2, PeerMessage::Remembered { you })]
+    }
+
+    #[test]
+    fn what_is_durable_is_on_record() {
+        let value = crate::value::Value::Noop;
+        let slot = Slot(7);
+        let acceptance = Acceptance {
+            ballot: Ballot::new(1, S2),
+            slot,
+            digest: value.digest(),
+        };
+        let accepted = Record::Accepted {
+            slot,
+            ballot: acceptance.ballot,
+            value: value.clone(),
+        };
+        let learned = Record::Learned {
+            slot: Slot(6),
+            value,
+        };
+        let chosen = Record::Chosen { upto: Slot(5) };
+        assert_eq!(
+            evidence(&[Record::Opened, chosen.clone(), learned, accepted]),
+            [
+                Event::Accepted(acceptance),
+                Event::ChosenOnDisk { upto: Slot(6) }
+            ]
+        );
+        assert_eq!(
+            evidence(&[promise(1), chosen]),
+            [
+                Event::Promised {
+                    ballot: Ballot::new(1, S2)
+                },
+                Event::ChosenOnDisk { upto: Slot(5) }
+            ]
+        );
+        assert!(evidence(&[Record::Opened]).is_empty());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::ids::{Ballot, ClientId, ConnId, ServerId, Slot};
 use crate::log::{History, Located, LogError, Record, RecoveredLog};
 use crate::machine::Steady;
-use crate::paxos::{self, Chosen, Message, Replica, Sessions};
+use crate::paxos::{self, Chosen, Led, Message, Replica, Sessions};
 use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, ServerReport};
 
 use durable::Durable;
@@ -328,6 +328,7 @@ impl Server {
         let now = self.clock.advance(now);
         self.note_leadership(now);
         let effects = self.replica.take_effects();
+        self.note_led(effects.led);
         self.send_paxos(effects.send);
         for chosen in &effects.chosen {
             chat::push(&mut self.history, chosen);
@@ -406,20 +407,7 @@ impl Server {
 
     /// Writes down changes of leadership, and tells clients when the majority comes or goes.
     fn note_leadership(&mut self, now: Duration) {
-        let leads = self
-            .replica
-            .leads()
-            .then(|| self.replica.leader())
-            .flatten();
-        if leads != self.leads {
-            if let Some(ballot) = self.leads {
-                self.output.events.push(Event::SteppedDown { ballot });
-            }
-            if let Some(ballot) = leads {
-                self.output.events.push(Event::Leading { ballot });
-            }
-            self.leads = leads;
-        }
+        self.note_step_down();
         let leader = self.replica.leader();
         if leader != self.leader {
             self.leader = leader;
@@ -438,6 +426,29 @@ impl Server {
             self.majority = majority;
             self.output.events.push(Event::Majority { majority });
             self.tell_majority();
+        }
+    }
+
+    /// Writes down leaderships that began. One may be over in the same moment, and yet have sent.
+    fn note_led(&mut self, led: Vec<Led>) {
+        for led in led {
+            self.leads = Some(led.ballot);
+            self.output.events.push(Event::Leading {
+                ballot: led.ballot,
+                promised_by: led.promised_by,
+                after: led.after,
+            });
+            self.note_step_down();
+        }
+    }
+
+    fn note_step_down(&mut self) {
+        let leads = self.replica.leads().then(|| self.replica.leader());
+        if let Some(ballot) = self.leads
+            && leads.flatten() != Some(ballot)
+        {
+            self.leads = None;
+            self.output.events.push(Event::SteppedDown { ballot });
         }
     }
 

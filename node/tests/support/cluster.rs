@@ -340,6 +340,7 @@ impl Cluster {
 
     fn carry_out(&mut self, server: ServerId, effects: Effects) {
         let Effects {
+            led,
             send,
             persist,
             persist_upto,
@@ -348,6 +349,12 @@ impl Cluster {
             serve,
             reads,
         } = effects;
+        for led in led {
+            assert!(
+                led.promised_by.contains(&server) && led.ballot.owner() == Some(server),
+                "{server} leads without its own promise, or in a ballot of another"
+            );
+        }
         for (to, message) in send {
             self.leave(server, to, message);
         }

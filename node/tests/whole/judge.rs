@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paxosctl_node::event::Event;
+use paxosctl_node::event::{Acceptance, Event};
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::log::{Record, RecoveredLog};
 use paxosctl_node::paxos::{Chosen, Message};
@@ -211,7 +211,7 @@ impl Judge {
         let evidence = self.evidence.entry(server).or_default();
         match *event {
             Event::Promised { ballot } => evidence.promised = evidence.promised.max(ballot),
-            Event::Accepted { ballot, slot } => {
+            Event::Accepted(Acceptance { ballot, slot, .. }) => {
                 evidence.promised = evidence.promised.max(ballot);
                 evidence.accepted.insert((slot, ballot));
             }

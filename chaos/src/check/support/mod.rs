@@ -2,10 +2,11 @@
 
 mod expect;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use paxosctl_node::event::Event;
+use paxosctl_node::event::{Acceptance, Event};
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::link::{Rule, Side, What};
 use paxosctl_node::value::{Command, Value};
@@ -19,6 +20,7 @@ use crate::target::{Action, Change, LogSource};
 pub(crate) use expect::*;
 
 /// A run in the making. Every message takes 10 ms from being said to being shown everywhere.
+#[derive(Clone)]
 pub(crate) struct Story {
     pub lines: Vec<Line>,
     pub plan: Plan,
@@ -117,9 +119,27 @@ impl Story {
                     links: 0,
                 },
             ));
+            story.lines.push(node(
+                0,
+                &name,
+                Event::Recovered {
+                    promised: Ballot::ZERO,
+                    accepted: Vec::new(),
+                    chosen: Slot(0),
+                    incarnation: u64::from(number),
+                    formed: false,
+                    cut_bytes: 0,
+                },
+            ));
+            story.lines.push(node(0, &name, Event::Formed));
             story.lines.push(node(0, &name, Event::Promised { ballot }));
         }
-        story.lines.push(node(0, "s1", Event::Leading { ballot }));
+        let leading = Event::Leading {
+            ballot,
+            promised_by: (1..=servers).map(ServerId).collect(),
+            after: Slot(0),
+        };
+        story.lines.push(node(0, "s1", leading));
         for (place, name) in story.clients.clone().iter().enumerate() {
             let joined = Event::Joined {
                 client: ClientId(place as u64 + 1),
@@ -150,10 +170,11 @@ impl Story {
         self.index += 1;
         let value = Value::batch(vec![command(id.0, seq, name, text)]);
         for &server in servers {
-            let event = Event::Accepted {
+            let event = Event::Accepted(Acceptance {
                 ballot: self.ballot,
                 slot,
-            };
+                digest: value.digest(),
+            });
             self.lines.push(node(
                 said_us + 1_000 + server as u64,
                 &format!("s{}", server + 1),
@@ -168,6 +189,11 @@ impl Story {
                 at_us,
                 &format!("s{}", server + 1),
                 Event::Chosen { upto: slot },
+            ));
+            self.lines.push(node(
+                at_us + 500,
+                &format!("s{}", server + 1),
+                Event::ChosenOnDisk { upto: slot },
             ));
         }
         let acked = Event::Acked {
@@ -189,6 +215,11 @@ impl Story {
             self.lines.push(node(said_us + 10_000, viewer, event));
         }
         Stored { said_us, acked_us }
+    }
+
+    /// The value that holds one message of a client.
+    pub fn value(client: u64, seq: u64, name: &str, text: &str) -> Value {
+        Value::batch(vec![command(client, seq, name, text)])
     }
 
     /// The client says it, and nothing comes of it.
@@ -326,9 +357,10 @@ impl Story {
                 name,
                 Event::Recovered {
                     promised: self.ballot,
-                    accepted: chosen.0,
+                    accepted: Vec::new(),
                     chosen,
-                    incarnation: 1,
+                    incarnation: server as u64,
+                    formed: true,
                     cut_bytes: 0,
                 },
             ));
@@ -470,6 +502,45 @@ impl Story {
             writer.write(line).expect("memory");
         }
         writer.finish().expect("memory")
+    }
+
+    /// The same, when every server accepted what s1's log holds: then only what is wrong with the
+    /// logs themselves remains to be found.
+    pub fn judge_as_accepted(&self) -> RunResult {
+        let mut story = self.clone();
+        let log: BTreeMap<Slot, u32> = self
+            .lines
+            .iter()
+            .filter_map(|line| match line {
+                Line::Slot {
+                    server: ServerId(1),
+                    slot,
+                    value,
+                } => Some((*slot, value.digest())),
+                _ => None,
+            })
+            .collect();
+        let mut accepted = BTreeSet::new();
+        story.edit(|_, _, event| {
+            if let Event::Accepted(acceptance) = event {
+                accepted.insert(acceptance.slot);
+                if let Some(&digest) = log.get(&acceptance.slot) {
+                    acceptance.digest = digest;
+                }
+            }
+        });
+        for (&slot, &digest) in log.iter().filter(|(slot, _)| !accepted.contains(slot)) {
+            for server in 1..=self.logs.len() {
+                let acceptance = Acceptance {
+                    ballot: self.ballot,
+                    slot,
+                    digest,
+                };
+                let event = Event::Accepted(acceptance);
+                story.insert(node(self.now_us, &format!("s{server}"), event));
+            }
+        }
+        story.judge()
     }
 
     /// Saved, read back, and judged.

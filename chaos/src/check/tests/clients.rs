@@ -79,7 +79,7 @@ fn what_a_client_sees_is_what_the_log_holds() {
     });
     let result = story.judge();
     // The third message is then, by its number, one that ann was shown before.
-    assert_violated(&result, &["no-duplicates", "prefix"]);
+    assert_violated(&result, &["no-duplicates", "prefix", "sessions"]);
     assert_eq!(
         message(&result, "prefix"),
         "ann was shown message 2 of ann at index 2, where the log has bob's message 1 \"two\""
@@ -262,7 +262,9 @@ fn a_read_sees_all_that_was_acknowledged_before_it_and_nothing_unsaid() {
     );
     // The second message may be seen as soon as it is said.
     assert_passes(&judge(104_001, 200_000, 2));
-    assert_violated(&judge(104_001, 199_999, 2), &["reads"]);
+    let early = judge(104_001, 199_999, 2);
+    // Bob has seen the place at which what he says later stands.
+    assert_violated(&early, &["reads", "sessions"]);
 }
 
 #[test]
@@ -398,4 +400,102 @@ fn a_page_is_a_stretch_of_the_log() {
     // An empty page behind the end says nothing.
     let result = paged(|first, count, _| (*first, *count) = (9, 0)).judge();
     assert_passes(&result);
+}
+
+#[test]
+fn what_a_client_says_stands_behind_all_that_it_was_shown_before() {
+    let judge = |shown_us: u64| {
+        let mut story = chat().finish();
+        // bob is shown his own message at a time.
+        story.edit(|node, at_us, event| {
+            if node == "bob" && matches!(event, Event::Delivered { from, .. } if from.0 == 2) {
+                *at_us = shown_us;
+            }
+        });
+        story.judge()
+    };
+    assert_passes(&judge(200_000));
+    let result = judge(199_999);
+    assert_violated(&result, &["sessions"]);
+    assert_eq!(
+        message(&result, "sessions"),
+        "what bob said stands at index 2, though it had seen index 2 before it spoke (writes follow reads)"
+    );
+}
+
+#[test]
+fn a_later_read_sees_no_less_than_an_earlier_one_of_anybody() {
+    // The third message is on its way and not acknowledged: the reads may see it or not.
+    let judge = |first: (u64, u64, u64), second: (u64, u64, u64)| {
+        let mut story = chat().finish();
+        story.edit(|_, at_us, event| match event {
+            Event::Acked { index: 3, .. } => *at_us = 900_000,
+            Event::Delivered { index: 3, .. } => *at_us = 910_000,
+            _ => {}
+        });
+        for (client, name, (asked_us, done_us, length)) in [(1, "ann", first), (2, "bob", second)] {
+            let client = crate::check::support::client(client);
+            story.insert(node(asked_us, name, Event::ReadAsked { client, id: 7 }));
+            let server = ServerId(2);
+            let done = Event::ReadDone {
+                client,
+                id: 7,
+                length,
+                server,
+            };
+            story.insert(node(done_us, name, done));
+        }
+        story.judge()
+    };
+    let first = (400_000, 410_000, 3);
+    assert_passes(&judge(first, (410_001, 420_000, 3)));
+    // Asked before the other was answered, it may come before it.
+    assert_passes(&judge(first, (410_000, 420_000, 2)));
+    let result = judge(first, (410_001, 420_000, 2));
+    assert_violated(&result, &["reads"]);
+    assert_eq!(
+        message(&result, "reads"),
+        "bob's read 7 was answered by s2 with 2 messages, but index 3 was read before it was asked"
+    );
+    // What somebody was shown is known, too.
+    assert_violated(
+        &judge((910_001, 920_000, 3), (910_001, 920_000, 2)),
+        &["reads", "sessions"],
+    );
+}
+
+#[test]
+fn a_read_holds_nothing_that_was_said_later_even_if_as_much_had_been_said() {
+    let mut story = chat();
+    // Four messages were said by then, but the one at index 4 is not among them.
+    story.say_in_vain("bob", "lost");
+    story.now_us += 100_000;
+    story.say("ann", "four");
+    let mut story = story.finish();
+    story.insert(node(
+        450_000,
+        "ann",
+        Event::ReadAsked {
+            client: client(1),
+            id: 1,
+        },
+    ));
+    let done = |length| Event::ReadDone {
+        client: client(1),
+        id: 1,
+        length,
+        server: ServerId(2),
+    };
+    let with = |length| {
+        let mut story = story.clone();
+        story.insert(node(460_000, "ann", done(length)));
+        story.judge()
+    };
+    assert_passes(&with(3));
+    let result = with(4);
+    assert_violated(&result, &["reads", "sessions"]);
+    assert_eq!(
+        message(&result, "reads"),
+        "ann's read 1 was answered by s2 with 4 messages, but one of them was said only later, at 0.600 s"
+    );
 }

@@ -304,3 +304,76 @@ fn half_of_what_is_drawn_may_be_in_vain() {
         ]
     );
 }
+
+#[test]
+fn traffic_is_demanded_before_and_after_each_fault() {
+    // Two messages are acknowledged before the fault, one during it, and one after it.
+    let judge = |change: fn(&mut Story)| {
+        let mut story = Story::new(3);
+        story.now_us = 1_000_000;
+        story.say("ann", "one");
+        story.say("ann", "two");
+        let fault = story.kill(&["s3"]);
+        story.say_to("ann", "three", &[0, 1]);
+        let missed = story.logs[0][2].clone();
+        story.start(&fault, &["s3"]);
+        story.logs[2].push(missed);
+        story.say("bob", "four");
+        let mut story = story.finish();
+        change(&mut story);
+        story.judge()
+    };
+    assert_passes(&judge(|_| {}));
+    fn acks_of(story: &mut Story, wanted: impl Fn(u64) -> bool, delay_us: u64) {
+        story.edit(|_, at_us, event| {
+            if matches!(event, paxosctl_node::event::Event::Acked { index, .. } if wanted(*index)) {
+                *at_us += delay_us;
+            }
+        });
+    }
+    assert_passes(&judge(|story| set_least(story, 2, 1, 1)));
+    for (change, reason) in [
+        (
+            (|story| set_least(story, 3, 1, 1)) as fn(&mut Story),
+            "2 messages, and not 3, were acknowledged before f1 (kill s3), firing 1",
+        ),
+        (
+            |story| set_least(story, 2, 2, 1),
+            "1 message, and not 2, was said or open during f1 (kill s3), firing 1",
+        ),
+        (
+            |story| set_least(story, 2, 1, 2),
+            "1 message, and not 2, was acknowledged after f1 (kill s3), firing 1",
+        ),
+        // Without a word of the plan there must be one of each.
+        (
+            |story| acks_of(story, |index| index < 3, 205_000),
+            "nothing was acknowledged before f1 (kill s3), firing 1",
+        ),
+    ] {
+        let result = judge(change);
+        assert_inconclusive(&result, &["traffic"]);
+        assert_eq!(result.reasons, [format!("traffic: {reason}")]);
+    }
+    // A fault that is there from the first second on has no before.
+    let mut story = Story::new(3);
+    let fault = story.kill(&["s3"]);
+    story.say_to("ann", "one", &[0, 1]);
+    let missed = story.logs[0][0].clone();
+    story.start(&fault, &["s3"]);
+    story.logs[2].push(missed);
+    story.say("bob", "two");
+    let story = story.finish();
+    assert_passes(&story.judge());
+    let mut demanding = story;
+    demanding.plan.expect.traffic.before = Some(1);
+    assert_inconclusive(&demanding.judge(), &["traffic"]);
+}
+
+fn set_least(story: &mut Story, before: u64, during: u64, after: u64) {
+    story.plan.expect.traffic = crate::plan::LeastTraffic {
+        before: Some(before),
+        during: Some(during),
+        after: Some(after),
+    };
+}

@@ -180,6 +180,7 @@ fn during(answered: bool) -> Story {
         story.say_in_vain("ann", "during");
     }
     story.start(&fault, &["s3"]);
+    story.say("bob", "after");
     story.finish()
 }
 
@@ -207,4 +208,152 @@ fn no_ack_during_a_fault_in_which_nothing_was_said_proves_nothing() {
         }
     });
     assert_inconclusive(&story.judge(), &["no-ack-during"]);
+}
+
+/// s2 and s3 are down from 300 ms to 9.1 s, as far as was seen; ann's second message waits, and is
+/// acknowledged at a time.
+fn blackout(acked_us: u64) -> Story {
+    let mut story = Story::new(3);
+    story.say("ann", "one");
+    story.say("ann", "two");
+    let fault = story.kill(&["s2", "s3"]);
+    story.say("ann", "three");
+    story.now_us = 9_000_000;
+    story.start(&fault, &["s2", "s3"]);
+    story.plan.expect.nothing_chosen_during = vec![fault];
+    let mut story = story.finish();
+    acked_at(&mut story, 3, acked_us);
+    story.edit(|_, at_us, event| match event {
+        Event::Accepted(acceptance) if acceptance.slot.0 == 3 => *at_us = acked_us - 2,
+        Event::Chosen { upto } if upto.0 == 3 => *at_us = acked_us - 1,
+        Event::ChosenOnDisk { upto } if upto.0 == 3 => *at_us = acked_us - 1,
+        Event::Recovered {
+            chosen,
+            formed: true,
+            ..
+        } => chosen.0 = 2,
+        _ => {}
+    });
+    // In the order of time, as a server's records are.
+    story.lines.sort_by_key(|line| match line {
+        crate::history::Line::Node { at_us, .. } => *at_us,
+        crate::history::Line::Action(action) => action.done_us,
+        crate::history::Line::Run(_) => 0,
+        crate::history::Line::Phase { at_us, .. } => *at_us,
+        crate::history::Line::Log { .. } | crate::history::Line::Slot { .. } => u64::MAX - 1,
+        _ => u64::MAX,
+    });
+    story
+}
+
+#[test]
+fn a_silence_is_owed_or_excused_by_what_was_broken() {
+    let result = blackout(9_705_000).judge();
+    assert_passes(&result);
+    let windows: Vec<(u64, u64, bool, &str)> = result
+        .windows
+        .iter()
+        .map(|window| {
+            (
+                window.from_us,
+                window.to_us,
+                window.owed,
+                window.why.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        windows,
+        [
+            (400_000, 9_105_000, false, "no majority was possible"),
+            (9_105_000, 9_705_000, true, "a majority was possible"),
+        ]
+    );
+    assert_eq!(result.windows[0].faults, ["f1 (kill s2,s3)"]);
+    assert_eq!(result.traffic.longest_gap_us, Some(600_000));
+    // Half a second is worth a line, and less is not.
+    assert_eq!(blackout(9_605_000).judge().windows.len(), 2);
+    assert_eq!(blackout(9_604_999).judge().windows.len(), 1);
+}
+
+#[test]
+fn recovery_is_the_time_from_the_healing_to_the_next_acknowledgement() {
+    let judge = |limit_us: u64| {
+        let mut story = blackout(9_705_000);
+        story.plan.expect.recovered_within = Some(Duration::from_micros(limit_us));
+        story.judge()
+    };
+    let result = judge(600_000);
+    assert_passes(&result);
+    let row = &result.faults[0];
+    assert_eq!(
+        (row.healed_at_us, row.recovery_us),
+        (Some(9_105_000), Some(600_000))
+    );
+    assert_eq!(row.level_us, Some(0), "nothing was chosen meanwhile");
+    let result = judge(599_999);
+    assert_violated(&result, &["recovered"]);
+    assert_eq!(
+        message(&result, "recovered"),
+        "600 ms passed after f1 (kill s2,s3) was healed until something was acknowledged; the limit is 600 ms"
+    );
+}
+
+#[test]
+fn recovery_counts_from_when_somebody_waits() {
+    let mut story = during(true);
+    // Healed at 405 ms; bob speaks at 500 ms and is answered 4 ms later.
+    story.plan.expect.no_ack_during.clear();
+    story.plan.expect.recovered_within = Some(Duration::from_millis(4));
+    story.edit(|_, _, event| {
+        if let Event::Recovered {
+            chosen,
+            formed: true,
+            ..
+        } = event
+        {
+            chosen.0 = 1;
+        }
+    });
+    let result = story.judge();
+    assert_passes(&result);
+    assert_eq!(result.faults[0].recovery_us, Some(4_000));
+    // s3 learned what it had missed with bob's message.
+    assert_eq!(result.faults[0].level_us, Some(99_000));
+}
+
+#[test]
+fn nothing_said_during_a_fault_may_become_chosen() {
+    assert_passes(&blackout(9_705_000).judge());
+    // Chosen as the healing began, and a microsecond before.
+    let judge = |chosen: u64| {
+        let mut story = blackout(9_705_000);
+        story.edit(|node, at_us, event| {
+            let moved = match event {
+                Event::Accepted(acceptance) => acceptance.slot.0 == 3,
+                Event::Chosen { upto } => upto.0 == 3 && node == "s1",
+                _ => false,
+            };
+            if moved {
+                *at_us = chosen;
+            }
+        });
+        story.judge()
+    };
+    assert_passes(&judge(9_100_000));
+    let result = judge(9_099_999);
+    assert_violated(&result, &["nothing-chosen-during"]);
+    assert_eq!(
+        message(&result, "nothing-chosen-during"),
+        "ann's message 3 \"three\" was said at 0.400 s and chosen in slot 3 at 9.100 s, during f1 (kill s2,s3)"
+    );
+
+    let mut story = during(false);
+    story.plan.expect.nothing_chosen_during = std::mem::take(&mut story.plan.expect.no_ack_during);
+    story.edit(|_, at_us, event| {
+        if matches!(event, Event::Say { seq: 2, .. }) {
+            *at_us = 205_000;
+        }
+    });
+    assert_inconclusive(&story.judge(), &["nothing-chosen-during"]);
 }

@@ -35,14 +35,14 @@ fn edit_slots(story: &mut Story, server: u16, mut change: impl FnMut(u64, &mut V
 
 #[test]
 fn a_sound_run_passes() {
-    let result = chat().finish().judge();
+    let result = chat().finish().judge_as_accepted();
     assert_passes(&result);
     let agreement = &result.checks[0];
     assert_eq!(agreement.property, "agreement");
     assert_eq!(agreement.evidence, "3 slots × 3 replicas");
     assert_eq!(
         with(&result, Outcome::NotJudged),
-        ["pages", "reads", "faults-bit"]
+        ["pages", "reads", "acceptances-kept", "faults-bit"]
     );
 }
 
@@ -55,7 +55,7 @@ fn agreement_names_slot_servers_values_and_first_divergence() {
         }
     });
     // s3 lacks two acknowledged messages as well.
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["agreement", "acked-present"]);
     let first = &result.checks[0].violations[0];
     assert_eq!(first.message, "slot 2 holds different values on s1, s2, s3");
@@ -90,7 +90,7 @@ fn agreement_counts_dead_replicas_that_were_read_from_disk() {
             *value = Value::Noop;
         }
     });
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_eq!(fault, "f1");
     // The dead replica stays down to the end here, which convergence names as well.
     assert_violated(&result, &["agreement", "convergence"]);
@@ -100,7 +100,7 @@ fn agreement_counts_dead_replicas_that_were_read_from_disk() {
 fn a_shorter_log_is_no_disagreement() {
     let mut story = chat();
     story.logs[2].truncate(2);
-    let result = story.finish().judge();
+    let result = story.finish().judge_as_accepted();
     assert_violated(&result, &["convergence"]);
     assert_eq!(
         message(&result, "convergence"),
@@ -121,7 +121,7 @@ fn a_slot_missing_below_the_chosen_index_is_named() {
             }
         )
     });
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["agreement", "acked-present"]);
     assert_eq!(
         message(&result, "agreement"),
@@ -144,7 +144,7 @@ fn slots_out_of_order_or_twice_are_named() {
         })
         .collect();
     story.lines.swap(places[1], places[2]);
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["agreement"]);
     assert_eq!(
         message(&result, "agreement"),
@@ -154,7 +154,7 @@ fn slots_out_of_order_or_twice_are_named() {
     let mut story = chat().finish();
     let copy = story.lines[places[0]].clone();
     story.lines.insert(places[2], copy);
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["agreement"]);
     assert_eq!(
         message(&result, "agreement"),
@@ -166,7 +166,7 @@ fn slots_out_of_order_or_twice_are_named() {
 fn two_messages_swapped_on_one_replica_are_named() {
     let mut story = chat();
     story.logs[1].swap(0, 1);
-    let result = story.finish().judge();
+    let result = story.finish().judge_as_accepted();
     // What was said second stands where a server had something chosen before it was said.
     assert_violated(&result, &["agreement", "acked-present", "nothing-invented"]);
     assert_eq!(result.checks[0].violations.len(), 2);
@@ -199,7 +199,7 @@ fn an_unreadable_log_of_a_running_server_is_inconclusive_and_of_a_dead_one_a_vio
     };
     let mut story = chat().finish();
     unreadable(&mut story);
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_inconclusive(&result, &["agreement"]);
     assert_eq!(result.replicas[2].state, "unreadable");
     assert_eq!(result.replicas[2].digest, None);
@@ -209,7 +209,7 @@ fn an_unreadable_log_of_a_running_server_is_inconclusive_and_of_a_dead_one_a_vio
     story.say_in_vain("bob", "filler");
     let mut story = story.finish();
     unreadable(&mut story);
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["agreement", "convergence"]);
     assert_eq!(
         message(&result, "agreement"),
@@ -223,7 +223,7 @@ fn an_acknowledged_message_removed_from_every_log_is_missed() {
     for log in &mut story.logs {
         log[1] = Value::Noop;
     }
-    let result = story.finish().judge();
+    let result = story.finish().judge_as_accepted();
     // The clients were shown it, too.
     assert_violated(&result, &["acked-present", "prefix"]);
     assert_eq!(
@@ -236,7 +236,7 @@ fn an_acknowledged_message_removed_from_every_log_is_missed() {
 fn an_unacknowledged_message_may_be_in_the_log_or_not() {
     let mut story = chat();
     story.say_in_vain("bob", "lost");
-    assert_passes(&story.finish().judge());
+    assert_passes(&story.finish().judge_as_accepted());
 
     let mut story = chat().finish();
     story.remove(|line| {
@@ -248,7 +248,7 @@ fn an_unacknowledged_message_may_be_in_the_log_or_not() {
             }
         )
     });
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_passes(&result);
     assert_eq!(result.traffic.unknown, 1);
     assert_eq!(result.traffic.unknown_in_log, 1);
@@ -262,7 +262,7 @@ fn an_acknowledgement_that_names_another_place_is_a_violation() {
             *slot = Slot(2);
         }
     });
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["acked-present"]);
     assert!(
         message(&result, "acked-present").ends_with("and stands at index 3 (slot 3) on s1, s2, s3")
@@ -281,7 +281,7 @@ fn an_acknowledgement_of_nothing_is_a_violation() {
     };
     let at_us = story.now_us;
     story.insert(node(at_us, "bob", acked));
-    assert_violated(&story.judge(), &["acked-present"]);
+    assert_violated(&story.judge_as_accepted(), &["acked-present"]);
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn one_thing_said_that_takes_effect_under_two_names_is_a_duplicate() {
     // The plan lets ann say it once only.
     let last = story.plan.traffic.pop().expect("four lines");
     assert!(matches!(last.what, Say::Say { .. }));
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["no-duplicates"]);
     assert_eq!(
         message(&result, "no-duplicates"),
@@ -307,7 +307,7 @@ fn a_retry_that_stands_in_the_log_twice_takes_effect_once() {
     for log in &mut story.logs {
         log.push(again.clone());
     }
-    let result = story.finish().judge();
+    let result = story.finish().judge_as_accepted();
     assert_passes(&result);
     assert_eq!(result.checks[2].evidence, "3 messages, 1 repeat ignored");
     assert_eq!(result.replicas[0].slots, 4);
@@ -330,7 +330,7 @@ fn a_repeat_that_a_client_is_shown_is_a_duplicate() {
     };
     let at_us = story.now_us + 20_000;
     story.lines.push(node(at_us, "ann", shown));
-    let result = story.finish().judge();
+    let result = story.finish().judge_as_accepted();
     assert_violated(&result, &["no-duplicates", "prefix"]);
     assert_eq!(
         message(&result, "no-duplicates"),
@@ -354,7 +354,7 @@ fn an_altered_message_is_noticed_though_all_replicas_agree() {
             *digest = crc32c::crc32c(b"TWO");
         }
     });
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["nothing-invented"]);
     assert_eq!(
         message(&result, "nothing-invented"),
@@ -368,7 +368,7 @@ fn a_message_that_nobody_said_or_under_another_name_or_too_early_is_invented() {
     for log in &mut story.logs {
         log.push(Value::batch(vec![command(99, 2, "eve", "psst")]));
     }
-    let result = story.finish().judge();
+    let result = story.finish().judge_as_accepted();
     assert_violated(&result, &["nothing-invented"]);
     assert_eq!(
         message(&result, "nothing-invented"),
@@ -379,15 +379,20 @@ fn a_message_that_nobody_said_or_under_another_name_or_too_early_is_invented() {
     for log in &mut story.logs {
         log[1] = Value::batch(vec![command(2, 1, "robert", "two")]);
     }
-    assert_violated(&story.finish().judge(), &["nothing-invented"]);
+    assert_violated(&story.finish().judge_as_accepted(), &["nothing-invented"]);
 
     let mut story = chat().finish();
     story.edit(|_, at_us, event| {
-        if matches!(event, Event::Chosen { upto: Slot(3) }) {
+        let third = match event {
+            Event::Chosen { upto } => *upto == Slot(3),
+            Event::Accepted(acceptance) => acceptance.slot == Slot(3),
+            _ => false,
+        };
+        if third {
             *at_us = 299_000;
         }
     });
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["nothing-invented"]);
     assert!(message(&result, "nothing-invented").ends_with("chosen 1.0 ms before it was said"));
 }
@@ -405,7 +410,7 @@ fn forget_places(story: &mut Story) {
 fn an_acknowledgement_without_a_place_is_judged_by_the_message_in_the_log() {
     let mut story = chat().finish();
     forget_places(&mut story);
-    assert_passes(&story.judge());
+    assert_passes(&story.judge_as_accepted());
 }
 
 #[test]
@@ -419,7 +424,7 @@ fn an_acknowledgement_without_a_place_of_a_missing_message_is_a_violation() {
             }
         });
     }
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     let acked = result
         .checks
         .iter()

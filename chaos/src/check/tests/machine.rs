@@ -231,19 +231,6 @@ fn a_clock_must_jump_the_right_way_and_run_at_the_right_speed() {
 /// learn all.
 fn damaged(names: &[&str]) -> Story {
     let mut story = Story::new(3);
-    for name in names {
-        story.lines.push(node(
-            0,
-            name,
-            Event::Recovered {
-                promised: story.ballot,
-                accepted: 0,
-                chosen: Slot(0),
-                incarnation: 1,
-                cut_bytes: 0,
-            },
-        ));
-    }
     story.say("ann", "before");
     let fault = DamageFault {
         servers: servers(names),
@@ -309,12 +296,14 @@ fn damaged(names: &[&str]) -> Story {
             accepted,
             chosen,
             incarnation,
+            formed,
             ..
         } = event
             && names.contains(&name)
             && *at_us > 0
         {
-            (*promised, *accepted, *chosen, *incarnation) = (Ballot::ZERO, 0, Slot(0), 2);
+            (*promised, *chosen, *incarnation) = (Ballot::ZERO, Slot(0), 99);
+            (*accepted, *formed) = (Vec::new(), false);
         }
     });
     // What it accepts after that it learns, and does not vote for.
@@ -348,7 +337,7 @@ fn a_server_with_a_damaged_log_comes_back_and_does_not_vote() {
     let mut votes = damaged(&["s3"]);
     let ballot = Ballot::new(9, paxosctl_node::ids::ServerId(1));
     votes.insert(node(600_000, "s3", Event::Promised { ballot }));
-    assert_violated(&votes.judge(), &["ballots"]);
+    assert_violated(&votes.judge(), &["voters"]);
 
     let mut unnoticed = damaged(&["s3"]);
     unnoticed.remove(|line| {

@@ -1,5 +1,6 @@
 //! For every check: a history that violates it, and a close call that does not.
 
+mod acceptors;
 mod clients;
 mod disturbed;
 mod learned;
@@ -8,5 +9,4 @@ mod log;
 mod machine;
 mod order;
 mod protocol;
-mod speed;
 mod verdict;

@@ -69,7 +69,7 @@ fn real_time_order_is_judged_between_clients() {
                 *at_us = (*at_us).min(101_000);
             }
         });
-        story.judge()
+        story.judge_as_accepted()
     };
     let result = swapped(false);
     assert_violated(&result, &["real-time-order"]);
@@ -88,7 +88,7 @@ fn one_client_speaks_in_the_order_of_its_numbers() {
             *at_us = 99_999;
         }
     });
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     assert_violated(&result, &["client-order"]);
     assert!(
         message(&result, "client-order").starts_with("ann's message 2 \"three\" was said before")
@@ -101,7 +101,7 @@ fn one_client_speaks_in_the_order_of_its_numbers() {
             *at_us = 100_000;
         }
     });
-    assert_passes(&story.judge());
+    assert_passes(&story.judge_as_accepted());
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_number_that_is_used_twice_or_left_out_is_named() {
     };
     let at_us = story.now_us + 50_000;
     story.lines.push(node(at_us, "ann", again));
-    assert_violated(&story.finish().judge(), &["client-order"]);
+    assert_violated(&story.finish().judge_as_accepted(), &["client-order"]);
 
     let mut story = chat();
     let skipped = Event::Say {
@@ -128,7 +128,7 @@ fn a_number_that_is_used_twice_or_left_out_is_named() {
     };
     let at_us = story.now_us + 50_000;
     story.lines.push(node(at_us, "bob", skipped));
-    assert_violated(&story.finish().judge(), &["client-order"]);
+    assert_violated(&story.finish().judge_as_accepted(), &["client-order"]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_hole_below_an_acknowledged_message_is_named() {
             }
         )
     });
-    let result = story.judge();
+    let result = story.judge_as_accepted();
     // By the session rule ann's second message takes no effect either.
     assert_violated(&result, &["acked-present", "client-order", "prefix"]);
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Ack-majority and ballots.
 
-use paxosctl_node::event::Event;
+use paxosctl_node::event::{Acceptance, Event};
 use paxosctl_node::ids::{Ballot, ServerId, Slot};
 
 use crate::check::support::*;
@@ -9,8 +9,40 @@ use crate::plan::{Member, Nodes, Partition, Verb};
 use crate::target::{Action, Change};
 
 fn accepted_by(line: &Line, server: &str, wanted: u64) -> bool {
-    matches!(line, Line::Node { node, what: Event::Accepted { slot, .. }, .. }
+    matches!(line, Line::Node { node, what: Event::Accepted(Acceptance { slot, .. }), .. }
         if node == server && slot.0 == wanted)
+}
+
+/// The digest of the value that a story's servers hold in a slot.
+fn digest(story: &Story, slot: usize) -> u32 {
+    story.logs[0][slot - 1].digest()
+}
+
+/// `server` leads in `ballot` by the promises of these, knowing nothing as chosen.
+fn leads(story: &mut Story, at_us: u64, ballot: Ballot, promised_by: &[u16]) {
+    for server in promised_by {
+        let promised = Event::Promised { ballot };
+        story.insert(node(at_us - 1, &format!("s{server}"), promised));
+    }
+    let leading = Event::Leading {
+        ballot,
+        promised_by: promised_by.iter().map(|&server| ServerId(server)).collect(),
+        after: Slot(0),
+    };
+    story.insert(node(
+        at_us,
+        &ballot.owner().expect("owned").to_string(),
+        leading,
+    ));
+}
+
+/// Every report of this slot as chosen is moved to a time.
+fn chosen_at(story: &mut Story, wanted: u64, at: u64) {
+    story.edit(|_, at_us, event| {
+        if matches!(event, Event::Chosen { upto } if upto.0 == wanted) {
+            *at_us = at;
+        }
+    });
 }
 
 #[test]
@@ -22,11 +54,12 @@ fn an_acknowledgement_needs_a_majority_of_acceptances_before_it() {
     // Two of three are enough.
     story.remove(|line| accepted_by(line, "s3", 2));
     assert_passes(&story.judge());
+    chosen_at(&mut story, 2, 205_000);
 
     // The second acceptance came in the microsecond of the acknowledgement, and then one later.
     let late = |at: u64| {
         move |node: &str, at_us: &mut u64, event: &mut Event| {
-            if node == "s2" && matches!(event, Event::Accepted { slot: Slot(2), .. }) {
+            if node == "s2" && matches!(event, Event::Accepted(Acceptance { slot: Slot(2), .. })) {
                 *at_us = at;
             }
         }
@@ -49,20 +82,43 @@ fn acceptances_in_different_ballots_do_not_add_up() {
         story.say("ann", "one");
         let mut story = story.finish();
         story.remove(|line| accepted_by(line, "s3", 1));
-        // s2 had accepted it in the first ballot before; what counts is one ballot.
+        // What s2 accepted, it accepted in another ballot; what counts is one ballot.
         story.edit(|node, _, event| {
             if node == "s2"
-                && let Event::Accepted {
-                    ballot: in_ballot, ..
-                } = event
+                && let Event::Accepted(acceptance) = event
             {
-                *in_ballot = ballot;
+                acceptance.ballot = ballot;
             }
         });
+        let higher = Event::Promised { ballot };
+        if ballot.server == 2 {
+            let leading = Event::Leading {
+                ballot,
+                promised_by: vec![ServerId(2), ServerId(3)],
+                after: Slot(0),
+            };
+            for line in [
+                node(1, "s2", higher.clone()),
+                node(1, "s3", higher),
+                node(1, "s2", leading),
+            ] {
+                let place = story.lines.len() - 1;
+                let first = story
+                    .lines
+                    .iter()
+                    .position(|line| accepted_by(line, "s2", 1));
+                story.lines.insert(first.unwrap_or(place), line);
+            }
+        }
         story.judge()
     };
     assert_passes(&judge(Ballot::new(1, ServerId(1))));
-    assert_violated(&judge(Ballot::new(2, ServerId(2))), &["ack-majority"]);
+    let result = judge(Ballot::new(2, ServerId(2)));
+    assert_violated(&result, &["ack-majority", "chosen-majority"]);
+    assert_eq!(
+        message(&result, "chosen-majority"),
+        "slot 1 is chosen, but when it was reported as chosen, at 0.102 s it was accepted by s1 in ballot 1.s1, s2 in ballot 2.s2; 2 of 3 servers are a majority"
+    );
 }
 
 #[test]
@@ -73,58 +129,54 @@ fn an_acceptance_in_a_later_ballot_counts_there() {
     let mut story = story.finish();
     story.remove(|line| accepted_by(line, "s2", 1));
     story.remove(|line| accepted_by(line, "s3", 1));
-    assert_violated(&story.judge(), &["ack-majority"]);
+    chosen_at(&mut story, 1, 103_800);
+    assert_violated(&story.judge(), &["ack-majority", "chosen-majority"]);
     // s1, which accepted it first, accepts it again from a new leader, and so does s3.
+    leads(&mut story, 103_000, higher, &[1, 2]);
+    let digest = digest(&story, 1);
     for server in ["s1", "s3"] {
-        let event = Event::Accepted {
+        let event = Event::Accepted(Acceptance {
             ballot: higher,
             slot: Slot(1),
-        };
+            digest,
+        });
         story.insert(node(103_500, server, event));
     }
     assert_passes(&story.judge());
 }
 
 #[test]
-fn a_server_that_recovered_while_the_message_was_open_may_have_accepted_unrecorded() {
+fn a_server_that_died_before_its_record_tells_of_its_acceptance_when_it_is_back() {
     let mut story = Story::new(3);
     story.say("ann", "one");
     let mut story = story.finish();
     story.remove(|line| accepted_by(line, "s2", 1));
     story.remove(|line| accepted_by(line, "s3", 1));
-    let ballot = story.ballot;
-    let recovered = Event::Recovered {
-        promised: ballot,
-        accepted: 1,
-        chosen: Slot(0),
-        incarnation: 1,
-        cut_bytes: 0,
+    chosen_at(&mut story, 1, 103_500);
+    let acceptance = Acceptance {
+        ballot: story.ballot,
+        slot: Slot(1),
+        digest: digest(&story, 1),
     };
-    story.insert(node(103_000, "s2", recovered.clone()));
-    let result = story.judge();
-    assert_passes(&result);
-    let check = result
-        .checks
-        .iter()
-        .find(|c| c.property == "ack-majority")
-        .expect("judged");
-    assert_eq!(
-        check.evidence,
-        "1 acknowledgement, 1 with a recovered server"
-    );
-
-    // A recovery before it was said explains nothing.
-    story.remove(|line| {
-        matches!(
-            line,
-            Line::Node {
-                what: Event::Recovered { .. },
-                ..
-            }
-        )
-    });
-    story.insert(node(99_999, "s2", recovered));
-    assert_violated(&story.judge(), &["ack-majority"]);
+    let recovered = |at_us: u64| {
+        let event = Event::Recovered {
+            promised: acceptance.ballot,
+            accepted: vec![acceptance],
+            chosen: Slot(0),
+            incarnation: 2,
+            formed: true,
+            cut_bytes: 0,
+        };
+        let mut story = story.clone();
+        story.remove(|line| matches!(line, Line::Node { node, what: Event::ChosenOnDisk { .. }, .. } if node == "s2"));
+        let own = |line: &Line| matches!(line, Line::Node { node, what: Event::Chosen { .. }, .. } if node == "s2");
+        let place = story.lines.iter().position(own).expect("there");
+        story.lines.insert(place, node(at_us, "s2", event));
+        story.judge()
+    };
+    assert_passes(&recovered(103_500));
+    assert_violated(&recovered(103_501), &["chosen-majority"]);
+    assert_violated(&recovered(104_001), &["ack-majority", "chosen-majority"]);
 }
 
 #[test]
@@ -136,12 +188,12 @@ fn without_any_protocol_record_acknowledgements_are_not_proved() {
         matches!(
             line,
             Line::Node {
-                what: Event::Accepted { .. },
+                what: Event::Accepted(_),
                 ..
             }
         )
     });
-    assert_inconclusive(&story.judge(), &["ack-majority"]);
+    assert_inconclusive(&story.judge(), &["ack-majority", "chosen-majority"]);
 }
 
 /// s2 and s3 are killed at 300 ms, observed at 305 ms; their start begins at 500 ms.
@@ -376,9 +428,15 @@ fn a_promise_is_kept_over_a_restart() {
         let value = story.logs[0][1].clone();
         story.start(&fault, &["s3"]);
         story.logs[2].push(value);
+        story.plan.expect.traffic.after = Some(0);
         let mut story = story.finish();
         story.edit(|_, _, event| {
-            if let Event::Recovered { promised, .. } = event {
+            if let Event::Recovered {
+                promised,
+                formed: true,
+                ..
+            } = event
+            {
                 promised.round = round;
             }
         });
@@ -427,16 +485,24 @@ fn nothing_is_accepted_below_a_promise() {
 }
 
 #[test]
-fn a_ballot_leads_at_its_own_server_only() {
-    let judge = |ballot: Ballot| {
+fn a_ballot_leads_once_at_its_own_server_only() {
+    let judge = |leader: &str, ballot: Ballot| {
         let mut story = Story::new(3);
         story.say("ann", "one");
         let mut story = story.finish();
-        story.insert(node(400_000, "s2", Event::Leading { ballot }));
+        for server in ["s2", "s3"] {
+            story.insert(node(400_000, server, Event::Promised { ballot }));
+        }
+        let leading = Event::Leading {
+            ballot,
+            promised_by: vec![ServerId(2), ServerId(3)],
+            after: Slot(1),
+        };
+        story.insert(node(400_000, leader, leading));
         story.judge()
     };
-    assert_passes(&judge(Ballot::new(2, ServerId(2))));
-    let result = judge(Ballot::new(1, ServerId(1)));
+    assert_passes(&judge("s2", Ballot::new(2, ServerId(2))));
+    let result = judge("s2", Ballot::new(1, ServerId(1)));
     assert_violated(&result, &["ballots"]);
     let messages: Vec<&str> = result.violations().map(|v| v.message.as_str()).collect();
     assert_eq!(
@@ -446,26 +512,30 @@ fn a_ballot_leads_at_its_own_server_only() {
             "s2 leads in ballot 1.s1, in which s1 led before",
         ]
     );
-}
-
-#[test]
-fn the_chosen_index_shrinks_only_over_a_restart() {
-    let judge = |restart: bool| {
-        let mut story = Story::new(3);
-        story.say("ann", "one");
-        story.say("ann", "two");
-        let mut story = story.finish();
-        if restart {
-            story.insert(node(400_000, "s2", Event::Started { pid: 1, links: 0 }));
-        }
-        story.insert(node(400_001, "s2", Event::Chosen { upto: Slot(1) }));
-        story.judge()
-    };
-    assert_passes(&judge(true));
-    let result = judge(false);
+    // The same server in the same ballot again: it forgot that it had used it.
+    let result = judge("s1", Ballot::new(1, ServerId(1)));
     assert_violated(&result, &["ballots"]);
     assert_eq!(
         message(&result, "ballots"),
-        "s2 knew 2 slots as chosen, and then only 1"
+        "s1 leads in ballot 1.s1, in which s1 led before"
+    );
+}
+
+#[test]
+fn a_ballot_is_opened_once() {
+    let judge = |ballot: Ballot| {
+        let mut story = Story::new(3);
+        story.say("ann", "one");
+        let mut story = story.finish();
+        story.insert(node(400_000, "s1", Event::Promised { ballot }));
+        story.judge()
+    };
+    // Another server's ballot may be promised again: its Prepare was repeated.
+    assert_passes(&judge(Ballot::new(2, ServerId(1))));
+    let result = judge(Ballot::new(1, ServerId(1)));
+    assert_violated(&result, &["ballots"]);
+    assert_eq!(
+        message(&result, "ballots"),
+        "s1 opened its ballot 1.s1 a second time"
     );
 }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::Lowering;
-use crate::plan::raw::{RawAckLatency, RawExpect, RawUnavailable, Typed};
+use crate::plan::raw::{RawAckLatency, RawExpect, RawLeastTraffic, RawUnavailable, Typed};
 use crate::plan::words::{closest, share};
-use crate::plan::{AckLatency, Expect, Fault};
+use crate::plan::{AckLatency, Expect, Fault, LeastTraffic};
+
+/// More messages than any run says.
+const MOST_TRAFFIC: u64 = 1_000_000_000;
 
 impl Lowering {
     pub(super) fn expect(&mut self, typed: Option<Typed>, faults: &[Fault]) -> Expect {
@@ -33,6 +36,24 @@ impl Lowering {
             no_ack_during: self.fault_names(raw.no_ack_during, faults),
             told_no_majority: self.clients(raw.told_no_majority),
             rerouted: self.clients(raw.rerouted),
+            recovered_within: self.limit(raw.recovered_within),
+            traffic: self.least_traffic(raw.traffic),
+            nothing_chosen_during: self.fault_names(raw.nothing_chosen_during, faults),
+        }
+    }
+
+    fn least_traffic(&mut self, typed: Option<Typed>) -> LeastTraffic {
+        let raw = typed.and_then(|typed| RawLeastTraffic::read(typed.value, &mut self.errors));
+        let Some(raw) = raw else {
+            return LeastTraffic::default();
+        };
+        let mut number = |typed: Option<Typed>| {
+            typed.and_then(|typed| self.whole_number(typed, 0, MOST_TRAFFIC))
+        };
+        LeastTraffic {
+            before: number(raw.before),
+            during: number(raw.during),
+            after: number(raw.after),
         }
     }
 

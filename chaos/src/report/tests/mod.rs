@@ -204,7 +204,7 @@ fn without_colour_there_is_no_escape_and_with_it_the_text_is_the_same() {
 #[test]
 fn the_parts_come_in_their_order_and_say_what_happened() {
     let wide = Look {
-        width: Some(120),
+        width: Some(130),
         colour: false,
     };
     let text = tables(&result(&sound()), wide);

@@ -58,6 +58,8 @@ fn a_leader_that_died_led_until_then_and_one_that_was_outbid_did_not_know() {
     let mut story = Story::new(3);
     let lead = |round, server| Event::Leading {
         ballot: paxosctl_node::ids::Ballot::new(round, ServerId(server)),
+        promised_by: Vec::new(),
+        after: paxosctl_node::ids::Slot(0),
     };
     story.say("ann", "one");
     story.lines.push(node(150_000, "s2", lead(2, 2)));
@@ -131,7 +133,11 @@ fn every_operation_is_there_with_its_fate() {
 fn a_replica_steps_back_when_it_restarts_and_its_steps_add_up() {
     let mut story = sound();
     story.edit(|name, _, event| {
-        if let Event::Recovered { chosen, .. } = event
+        if let Event::Recovered {
+            chosen,
+            formed: true,
+            ..
+        } = event
             && name == "s3"
         {
             chosen.0 = 10;
@@ -139,8 +145,8 @@ fn a_replica_steps_back_when_it_restarts_and_its_steps_add_up() {
     });
     let timeline = timeline(&story);
     let s3 = summed(&timeline["chosen"][2]["upto"]);
-    assert_eq!(s3[..12], (1..=12).collect::<Vec<i64>>());
-    assert_eq!(s3[12], 10);
+    assert_eq!(s3[1..13], (1..=12).collect::<Vec<i64>>());
+    assert_eq!(s3[13], 10);
     assert_eq!(summed(&timeline["chosen"][0]["upto"]).last(), Some(&16));
 }
 

@@ -103,7 +103,7 @@ fn history(lines: &[Line]) -> Vec<String> {
             Line::Run(header) => format!("run {} by `{}`", header.plan, header.command),
             Line::Node { at_us, node, what } => {
                 let what = match what {
-                    Event::Leading { ballot } => format!("leads {ballot}"),
+                    Event::Leading { ballot, .. } => format!("leads {ballot}"),
                     Event::Joined { server, .. } => format!("joined {server}"),
                     Event::Say { seq, text, .. } => format!("says {seq} {text}"),
                     Event::Acked { seq, slot, .. } => format!("acked {seq} in {slot}"),

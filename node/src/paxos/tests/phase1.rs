@@ -56,7 +56,13 @@ fn the_highest_ballots_values_are_proposed_and_holes_filled() {
         persist.push(record_accepted(slot, own, value));
     }
     send.extend(to_all(&[S2, S3], heartbeat(own, 1)));
+    let led = Led {
+        ballot: own,
+        promised_by: vec![S1, S2],
+        after: Slot(0),
+    };
     let expected = Effects {
+        led: vec![led],
         send,
         persist,
         persist_upto: 5,
@@ -96,7 +102,13 @@ fn slots_that_a_promiser_knows_to_be_chosen_are_learned_never_proposed() {
         slot: Slot(slot),
         value,
     };
+    let led = Led {
+        ballot: own,
+        promised_by: vec![S1, S2],
+        after: Slot(2),
+    };
     let expected = Effects {
+        led: vec![led],
         send,
         persist: vec![
             learned(1, value(BOB, 9)),
