@@ -107,6 +107,19 @@ fn validate_tells_all_mistakes_of_all_plans() {
 }
 
 #[test]
+fn a_fault_that_can_disturb_nobody_is_a_warning() {
+    let place = Place::new();
+    let cut = "{at: 2s, for: 1s, drop: {link: \"ann -> s1\", kinds: [accept]}}";
+    let plan = PLAN.replace("{at: 2s, kill: s2, restart_after: 1s}", cut);
+    place.file("vain.yaml", &plan);
+    let output = place.run(&["validate", "vain.yaml"]);
+    output.expect_code(0);
+    assert!(output.stdout.contains("is fine"), "{}", output.stdout);
+    let told = "warning: `drop ann->s1 (accept only)` can disturb no message\n --> vain.yaml:9\n";
+    assert!(output.stderr.starts_with(told), "{}", output.stderr);
+}
+
+#[test]
 fn a_bad_plan_is_told_before_anything_starts() {
     let place = Place::new();
     place.file(

@@ -74,7 +74,7 @@ fn an_unknown_write_takes_effect_later_or_never() {
     let later = |more: &[&str]| verdict(&log(&[&begin, more].concat()), ModelKind::Register);
     let read = |value| {
         [
-            format!("2 :invoke :read nil"),
+            "2 :invoke :read nil".to_string(),
             format!("2 :ok :read {value}"),
         ]
     };
@@ -291,7 +291,7 @@ fn what_makes_no_sense_is_refused_with_its_line() {
     );
     assert_eq!(line, 1, "{reason}");
     assert!(matches!(
-        import(call.repeat(1).as_bytes(), ModelKind::Register, 100),
+        import(call.as_bytes(), ModelKind::Register, 100),
         Err(ImportError::TooLarge { .. })
     ));
     let empty = import("".as_bytes(), ModelKind::Register, MEMORY).expect("empty");
@@ -401,12 +401,121 @@ fn register_history(operations: u32, clients: u32) -> String {
     text
 }
 
+/// What a client does: read, write or cas; its values; and once it happened, how it came out.
+type Doing = (u32, u32, u32, Option<bool>);
+
+/// The history of one register of five values with reads, writes and compare-and-sets, as Jepsen
+/// makes them. `unknown`: which share of a thousand operations times out. `stale`: a read in the
+/// middle returns another value than the one that is there.
+fn cas_history(operations: u32, clients: u32, unknown: u32, stale: bool) -> String {
+    let mut random = ChaCha8Rng::seed_from_u64(13);
+    let mut state = 0;
+    let mut text = String::from("0 :invoke :write 0\n0 :ok :write 0\n");
+    let mut doing: Vec<Option<Doing>> = vec![None; clients as usize];
+    let mut process: Vec<u32> = (0..clients).collect();
+    let (mut begun, mut told) = (0, false);
+    while begun < operations || doing.iter().any(Option::is_some) {
+        let client = random.random_range(0..clients) as usize;
+        let number = process[client];
+        let shown = |what, from: u32, to: u32| match what {
+            0 => format!(":read {from}"),
+            1 => format!(":write {from}"),
+            _ => format!(":cas [{from} {to}]"),
+        };
+        match &mut doing[client] {
+            None if begun < operations => {
+                begun += 1;
+                let what = random.random_range(0..3);
+                let (from, to) = (random.random_range(0..5), random.random_range(0..5));
+                let asked = if what == 0 {
+                    ":read nil".into()
+                } else {
+                    shown(what, from, to)
+                };
+                let _ = writeln!(text, "{number} :invoke {asked}");
+                doing[client] = Some((what, from, to, None));
+            }
+            None => {}
+            Some((what, from, to, came_out @ None)) => {
+                let lost = *what != 0 && random.random_range(0..1000) < unknown;
+                let happens = !lost || random.random();
+                *came_out = Some(*what != 2 || state == *from);
+                match *what {
+                    0 if stale && !told && begun >= operations / 2 => {
+                        *from = (state + 1) % 5;
+                        told = true;
+                    }
+                    0 => *from = state,
+                    1 if happens => state = *from,
+                    2 if happens && state == *from => state = *to,
+                    _ => {}
+                }
+                if lost {
+                    doing[client] = None;
+                    process[client] += clients;
+                }
+            }
+            Some((what, from, to, Some(ok))) => {
+                let end = if *ok { ":ok" } else { ":fail" };
+                let _ = writeln!(text, "{number} {end} {}", shown(*what, *from, *to));
+                doing[client] = None;
+            }
+        }
+    }
+    text
+}
+
+/// The history with the answer of one read in the middle exchanged for an older one.
+fn with_a_stale_get(text: &str) -> String {
+    let is_get = |line: &str| line.contains(":type :ok, :f :get");
+    let mut lines: Vec<String> = text.lines().map(String::from).collect();
+    let middle = lines.len() / 2;
+    let old = lines[..middle - middle / 50]
+        .iter()
+        .rfind(|line| is_get(line))
+        .expect("an old get");
+    let old = old.split(":value ").nth(1).expect("a value").to_string();
+    let later = lines[middle..]
+        .iter_mut()
+        .find(|line| is_get(line))
+        .expect("a get");
+    let call = later.split(":value ").next().expect("a call").to_string();
+    *later = format!("{call}:value {old}");
+    lines.join("\n")
+}
+
+#[test]
+fn large_histories_with_one_wrong_answer_are_decided() {
+    let text = with_a_stale_get(&key_value_history(5_000, 10, 1, 0));
+    assert_eq!(
+        verdict(&text, ModelKind::KeyValue),
+        Verdict::NotLinearizable
+    );
+    let text = register_history(5_000, 10);
+    let old = text
+        .lines()
+        .filter(|line| line.contains(":ok :read"))
+        .nth(1_500)
+        .expect("a read");
+    let wrong = text.replacen(old, "PROCESS :ok :read 9999", 1);
+    let process = old.split(' ').next().expect("a process");
+    let judgement = judged(&wrong.replace("PROCESS", process), ModelKind::Register);
+    assert_eq!(judgement.verdict, Verdict::NotLinearizable);
+    assert_eq!(judgement.violations[0].stuck.what, "read → 9999");
+    assert!(judgement.violations[0].prefix_length > 1_500);
+}
+
 #[test]
 fn large_well_behaved_histories_are_decided() {
     let text = key_value_history(5_000, 10, 1, 0);
     assert_eq!(verdict(&text, ModelKind::KeyValue), Verdict::Linearizable);
     let text = key_value_history(5_000, 10, 5, 20);
     assert_eq!(verdict(&text, ModelKind::KeyValue), Verdict::Linearizable);
+    let text = cas_history(5_000, 5, 30, false);
+    assert_eq!(
+        verdict(&text, ModelKind::CasRegister),
+        Verdict::Linearizable
+    );
     let text = register_history(5_000, 10);
     assert_eq!(verdict(&text, ModelKind::Register), Verdict::Linearizable);
 }
@@ -418,10 +527,9 @@ fn adversarial(values: u32) -> String {
     for value in 0..values {
         let _ = writeln!(text, "{value} :invoke :write {value}");
     }
-    for round in 0..2 {
+    for _ in 0..2 {
         for value in 0..values {
             let _ = writeln!(text, "100 :invoke :read nil\n100 :ok :read {value}");
-            let _ = round;
         }
     }
     for value in 0..values {
@@ -579,6 +687,33 @@ fn figures() {
             &format!("register, 10 clients, {operations}"),
             &register_history(operations, 10),
             ModelKind::Register,
+        );
+        row(
+            &format!("cas-register, 10 clients, {operations}"),
+            &cas_history(operations, 10, 0, false),
+            ModelKind::CasRegister,
+        );
+        row(
+            &format!("cas-register, 5 clients, 3% unknown, {operations}"),
+            &cas_history(operations, 5, 30, false),
+            ModelKind::CasRegister,
+        );
+    }
+    for clients in [10, 20, 50] {
+        row(
+            &format!("kv, {clients} clients, 1 key, a stale get"),
+            &with_a_stale_get(&key_value_history(20_000, clients, 1, 0)),
+            ModelKind::KeyValue,
+        );
+        row(
+            &format!("kv, {clients} clients, 1 key, 1% unknown, a stale get"),
+            &with_a_stale_get(&key_value_history(20_000, clients, 1, 10)),
+            ModelKind::KeyValue,
+        );
+        row(
+            &format!("cas-register, {clients} clients, 3% unknown, a wrong read"),
+            &cas_history(2_000, clients, 30, true),
+            ModelKind::CasRegister,
         );
     }
     row(

@@ -574,3 +574,50 @@ fn scripts_are_read_beside_the_plan_and_moved_by_their_item() {
         [("b.txt".to_owned(), 1, 7), ("b.txt".to_owned(), 2, 1)]
     );
 }
+
+#[test]
+fn faults_of_disks_and_clocks() {
+    let shown = |fault: &str| -> Vec<String> {
+        let text = format!(
+            "version: 1\ncluster: {CLUSTER}\ntraffic: {TRAFFIC}\nfaults: [{{at: 1s, {fault}}}]\n"
+        );
+        let plan = parse(&text).expect("a plan");
+        let verb = plan.faults[0].verb.to_string();
+        let lasts = plan.faults[0].lasts.map(|lasts| format!("{lasts:?}"));
+        [verb].into_iter().chain(lasts).collect()
+    };
+    assert_eq!(
+        shown("for: 2s, slow_disk: {node: [s1, leader], by: 20ms, jitter: 5ms, probability: 50%}"),
+        ["slow_disk s1,leader by 20ms ± 5ms, 50% of syncs", "2s"]
+    );
+    assert_eq!(
+        shown("fail_fsync: \"random(1)\", restart_after: 1s"),
+        ["fail_fsync random(1)", "1s"]
+    );
+    assert_eq!(shown("disk_full: s2"), ["disk_full s2"]);
+    assert_eq!(
+        shown("disk_full: {node: s2, after: 64KiB}, restart_after: 1s"),
+        ["disk_full s2 after 64KiB", "1s"]
+    );
+    assert_eq!(shown("torn_write: follower"), ["torn_write follower"]);
+    assert_eq!(
+        shown("flip_byte: {node: \"server-of(ann)\", where: middle}"),
+        ["flip_byte server-of(ann) at the middle"]
+    );
+    assert_eq!(shown("wipe: [s1, s2]"), ["wipe s1,s2"]);
+    assert_eq!(
+        shown("for: 1s, clock: {node: servers, jump: -90s}"),
+        ["clock servers jump -90s", "1s"]
+    );
+    assert_eq!(shown("clock: {node: s3, rate: 0.5}"), ["clock s3 rate 0.5"]);
+
+    assert_eq!(
+        fault("at: 2s, every: 1s, times: 2, fail_fsync: s1"),
+        ["4:19+5 the second firing finds its target down"]
+    );
+    assert_eq!(
+        fault("at: 2s, every: 1s, times: 2, clock: {node: s1, jump: 1s}"),
+        ["4:19+5 it fires again, but never heals"]
+    );
+    assert_eq!(fault("at: 2s, wipe: \"s1,balancer,ann\"").len(), 1);
+}

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::explain::{self, Violation};
+use super::farthest::farthest;
 use super::history::{History, ModelKind, Operation};
 use super::model::{KeyValue, Log, Model, Register};
 use super::search::{Entry, Exhausted, Found, Limits, search};
@@ -102,7 +103,7 @@ fn decide<M: Model>(history: &History, budget: &Budget) -> Judgement {
         for key in open {
             let places = &by_key[key as usize];
             match decide_key::<M>(history, places, steps, budget) {
-                Found::Linearizable => {}
+                Found::Linearizable { .. } => {}
                 Found::Not { prefix, stuck } => {
                     judgement.violated_keys += 1;
                     if judgement.violations.len() < TOLD {
@@ -177,8 +178,13 @@ fn decide_key<M: Model>(history: &History, places: &[u32], steps: u64, budget: &
         give_up: budget.give_up,
     };
     let place = |operation: u32| -> u32 { kept[operation as usize] };
-    match search(&mut model, &entries, &limits) {
-        Found::Linearizable => Found::Linearizable,
+    let found = search(&mut model, &entries, &limits);
+    let limits = Limits {
+        steps: FIRST_ROUND_STEPS,
+        ..limits
+    };
+    match farthest(&mut model, &entries, &limits, found) {
+        found @ Found::Linearizable { .. } => found,
         Found::Not { prefix, stuck } => Found::Not {
             prefix: prefix.into_iter().map(place).collect(),
             stuck: place(stuck),

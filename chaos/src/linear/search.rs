@@ -29,12 +29,15 @@
 //!   become. If the state cannot become that any more without an overwriting operation, and none is
 //!   open or called until then, there is no way on.
 //!
+//! An answer that no state of the history could give decides it before any search; then only the
+//! prefix before that answer is searched, to show it.
+//!
 //! The search does not recurse, so its depth is bounded by memory alone, and that is counted.
 
-use std::collections::HashMap;
-
 use super::cache::{Cache, Sets, Visit};
+use super::chain::{Chain, NONE};
 use super::model::{Model, State};
+use super::timeline::{Event, Timeline};
 
 /// One operation of the key under search. Times are places in the order of all calls and returns.
 #[derive(Debug, Clone, Copy)]
@@ -65,37 +68,17 @@ pub enum Exhausted {
 /// What a search found. Operations are places in the entries.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    Linearizable,
-    /// The history is linearizable up to the return of `stuck`, in the order `prefix`, and at that
-    /// return in no order.
-    Not {
-        prefix: Vec<u32>,
-        stuck: u32,
-    },
+    /// In this order.
+    Linearizable { order: Vec<u32> },
+    /// The history is linearizable up to the return of `stuck`, in the order `prefix`. It may be
+    /// so even farther, as looking ahead saw that it would not be to the end; see
+    /// [`super::farthest`].
+    Not { prefix: Vec<u32>, stuck: u32 },
     /// `reached`: the operation whose return is the farthest that was demanded.
     Unknown {
         why: Exhausted,
         reached: Option<u32>,
     },
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Event {
-    Call(u32),
-    Return(u32),
-}
-
-/// What of an operation never changes.
-#[derive(Debug, Clone, Copy)]
-struct Fixed {
-    called: u32,
-    /// In events; `u32::MAX` if unknown.
-    returned: u32,
-    /// Its bit among the open operations, or among the unknown ones.
-    bit: u32,
-    /// The unknown operation alike that was called before it.
-    alike_before: u32,
-    overwrites: bool,
 }
 
 /// A linearized operation, and how to go back to before.
@@ -134,20 +117,13 @@ struct Chosen {
     next: Choice,
 }
 
-const NONE: u32 = u32::MAX;
-
 /// How many steps pass between two questions whether to give up.
 const ASK_EVERY: u64 = 1024;
 
 struct Search<'a, M: Model> {
     model: &'a mut M,
     entries: &'a [Entry<M::Op>],
-    events: Vec<Event>,
-    fixed: Vec<Fixed>,
-    /// For each event, the next return at or after it whose answer depends on the state.
-    observer: Vec<u32>,
-    /// For each event, how many overwriting operations were called before it.
-    overwriting_calls: Vec<u32>,
+    timeline: Timeline,
     linearized: Vec<bool>,
     open_bits: Vec<u64>,
     unknown_bits: Vec<u64>,
@@ -170,7 +146,17 @@ struct Search<'a, M: Model> {
 
 /// Searches for a linearization of `entries`, which are in the order of their calls.
 pub fn search<M: Model>(model: &mut M, entries: &[Entry<M::Op>], limits: &Limits) -> Found {
-    let mut search = Search::new(model, entries);
+    search_until(model, entries, limits, usize::MAX)
+}
+
+/// The same, of the first `end` calls and returns.
+pub(super) fn search_until<M: Model>(
+    model: &mut M,
+    entries: &[Entry<M::Op>],
+    limits: &Limits,
+    end: usize,
+) -> Found {
+    let mut search = Search::new(model, entries, end);
     let overhead = search.bytes();
     if overhead > limits.bytes {
         return Found::Unknown {
@@ -182,95 +168,33 @@ pub fn search<M: Model>(model: &mut M, entries: &[Entry<M::Op>], limits: &Limits
 }
 
 impl<'a, M: Model> Search<'a, M> {
-    fn new(model: &'a mut M, entries: &'a [Entry<M::Op>]) -> Search<'a, M> {
-        let mut order: Vec<(u64, Event)> = Vec::with_capacity(entries.len() * 2);
-        for (operation, entry) in (0..).zip(entries) {
-            order.push((entry.called, Event::Call(operation)));
-            if let Some(returned) = entry.returned {
-                order.push((returned, Event::Return(operation)));
-            }
-        }
-        order.sort_by_key(|&(time, _)| time);
-        let events: Vec<Event> = order.into_iter().map(|(_, event)| event).collect();
-        let mut fixed: Vec<Fixed> = entries
-            .iter()
-            .map(|entry| Fixed {
-                called: 0,
-                returned: NONE,
-                bit: 0,
-                alike_before: NONE,
-                overwrites: model.overwrites(entry.op),
-            })
-            .collect();
-        let (mut free, mut open_bits) = (Vec::new(), 0);
-        let mut unknown_bits = 0;
-        let mut last_alike: HashMap<M::Op, u32> = HashMap::new();
-        let mut overwriting_calls = Vec::with_capacity(events.len() + 1);
-        let mut overwriting = 0;
-        for (place, event) in (0..).zip(&events) {
-            overwriting_calls.push(overwriting);
-            match *event {
-                Event::Call(operation) => {
-                    let this = &mut fixed[operation as usize];
-                    this.called = place;
-                    overwriting += u32::from(this.overwrites);
-                    if entries[operation as usize].returned.is_some() {
-                        this.bit = free.pop().unwrap_or(open_bits);
-                        open_bits = open_bits.max(this.bit + 1);
-                    } else {
-                        this.bit = unknown_bits;
-                        unknown_bits += 1;
-                        let before = last_alike.insert(entries[operation as usize].op, operation);
-                        this.alike_before = before.unwrap_or(NONE);
-                    }
-                }
-                Event::Return(operation) => {
-                    let this = &mut fixed[operation as usize];
-                    this.returned = place;
-                    free.push(this.bit);
-                }
-            }
-        }
-        let mut observer = vec![NONE; events.len()];
-        let mut next = NONE;
-        for (place, event) in events.iter().enumerate().rev() {
-            if let Event::Return(operation) = *event
-                && model.observes(entries[operation as usize].op)
-            {
-                next = operation;
-            }
-            observer[place] = next;
-        }
+    fn new(model: &'a mut M, entries: &'a [Entry<M::Op>], end: usize) -> Search<'a, M> {
+        let timeline = Timeline::new(model, entries, end);
         Search {
             model,
             entries,
-            events,
-            fixed,
-            observer,
-            overwriting_calls,
             linearized: vec![false; entries.len()],
-            open_bits: vec![0; open_bits.div_ceil(64) as usize],
-            unknown_bits: vec![0; u32::div_ceil(unknown_bits, 64) as usize],
+            open_bits: vec![0; timeline.open_words],
+            unknown_bits: vec![0; timeline.unknown_words],
             overwriting_open: 0,
             overwritten: 0,
-            covered_bits: vec![0; open_bits.div_ceil(64) as usize],
-            coverable_bits: vec![0; open_bits.div_ceil(64) as usize],
+            covered_bits: vec![0; timeline.open_words],
+            coverable_bits: vec![0; timeline.open_words],
             open: Chain::new(entries.len()),
             unknown: Chain::new(entries.len()),
             steps: Vec::new(),
             farthest: NONE,
             best: Vec::new(),
             shared: 0,
+            timeline,
         }
     }
 
     /// What is held for each operation whatever the search does: the most that `steps` and `best`
     /// can take too.
     fn bytes(&self) -> usize {
-        let each_event = size_of::<Event>() + 2 * size_of::<u32>();
-        let each_operation = size_of::<Fixed>() + 5 * size_of::<u32>() + 1;
-        let step = 4 * size_of::<Step>();
-        self.events.len() * each_event + self.entries.len() * (each_operation + step)
+        let operation = 4 * size_of::<Step>() + 4 * size_of::<u32>() + 1;
+        self.timeline.bytes() + self.entries.len() * operation
     }
 
     fn run(&mut self, limits: &Limits, overhead: usize) -> Found {
@@ -280,8 +204,16 @@ impl<'a, M: Model> Search<'a, M> {
         let mut place = 0;
         loop {
             place = self.walk(place);
-            let Some(&event) = self.events.get(place as usize) else {
-                return Found::Linearizable;
+            let Some(&event) = self.timeline.events.get(place as usize) else {
+                return match self.timeline.impossible {
+                    Some(stuck) => Found::Not {
+                        prefix: self.order(&self.steps),
+                        stuck,
+                    },
+                    None => Found::Linearizable {
+                        order: self.order(&self.steps),
+                    },
+                };
             };
             let (Event::Return(mut demanded) | Event::Call(mut demanded)) = event;
             let mut next = Choice::Unknown(NONE);
@@ -319,7 +251,7 @@ impl<'a, M: Model> Search<'a, M> {
                         next: choice.next,
                     });
                     self.linearize(operation, true);
-                    if self.fixed[operation as usize].overwrites && !hidden {
+                    if self.timeline.fixed[operation as usize].overwrites && !hidden {
                         self.overwritten = place;
                     }
                     state = choice.after;
@@ -334,7 +266,7 @@ impl<'a, M: Model> Search<'a, M> {
                 self.linearize(step.operation, false);
                 self.overwritten = step.overwritten;
                 (place, state, next) = (step.place, step.state, step.next);
-                if let Event::Return(operation) = self.events[place as usize] {
+                if let Event::Return(operation) = self.timeline.events[place as usize] {
                     demanded = operation;
                 }
             }
@@ -419,8 +351,8 @@ impl<'a, M: Model> Search<'a, M> {
     /// Whether `operation` comes out in `after` whether the last step, which led to `state`, was
     /// done before it or not, so that there is a way without.
     fn needs_no(&mut self, last: Step, operation: u32, state: State, after: State) -> bool {
-        let overwrites = self.fixed[operation as usize].overwrites;
-        let last_overwrites = self.fixed[last.operation as usize].overwrites;
+        let overwrites = self.timeline.fixed[operation as usize].overwrites;
+        let last_overwrites = self.timeline.fixed[last.operation as usize].overwrites;
         let last_unknown = self.is_unknown(last.operation);
         if !last_unknown && !last_overwrites {
             return false;
@@ -436,18 +368,18 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Whether the operation can have been overwritten at once.
     fn is_covered(&self, operation: u32) -> bool {
-        let fixed = &self.fixed[operation as usize];
+        let fixed = &self.timeline.fixed[operation as usize];
         fixed.overwrites && fixed.called < self.overwritten
     }
 
     /// Whether linearizing this overwriting operation covers any that is not covered yet.
     fn covers(&self, operation: u32) -> bool {
-        if !self.fixed[operation as usize].overwrites {
+        if !self.timeline.fixed[operation as usize].overwrites {
             return false;
         }
         let mut other = self.open.first();
         while other != NONE {
-            let fixed = &self.fixed[other as usize];
+            let fixed = &self.timeline.fixed[other as usize];
             if fixed.overwrites
                 && fixed.called > self.overwritten
                 && !self.linearized[other as usize]
@@ -464,7 +396,7 @@ impl<'a, M: Model> Search<'a, M> {
         self.coverable_bits.fill(0);
         let mut operation = self.open.first();
         while operation != NONE {
-            let fixed = &self.fixed[operation as usize];
+            let fixed = &self.timeline.fixed[operation as usize];
             if fixed.overwrites {
                 let (word, mask) = (fixed.bit as usize / 64, 1 << (fixed.bit % 64));
                 self.coverable_bits[word] |= mask;
@@ -477,14 +409,14 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     fn is_first_of_alike(&self, operation: u32) -> bool {
-        let fixed = &self.fixed[operation as usize];
+        let fixed = &self.timeline.fixed[operation as usize];
         if fixed.alike_before != NONE && !self.linearized[fixed.alike_before as usize] {
             return false;
         }
         let op = self.entries[operation as usize].op;
         let mut other = self.open.first();
         while other != NONE {
-            if self.fixed[other as usize].returned < fixed.returned
+            if self.timeline.fixed[other as usize].returned < fixed.returned
                 && !self.linearized[other as usize]
                 && self.entries[other as usize].op == op
             {
@@ -497,12 +429,12 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Looks ahead; see the module.
     fn has_way_on(&self, place: u32, state: State) -> bool {
-        let observer = self.observer[place as usize];
+        let observer = self.timeline.observer[place as usize];
         if observer == NONE || self.linearized[observer as usize] || self.overwriting_open > 0 {
             return true;
         }
-        let returned = self.fixed[observer as usize].returned as usize;
-        let calls = &self.overwriting_calls;
+        let returned = self.timeline.fixed[observer as usize].returned as usize;
+        let calls = &self.timeline.overwriting_calls;
         calls[returned] > calls[place as usize]
             || self
                 .model
@@ -511,11 +443,11 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Goes on to the next return of an operation that is not linearized, or to the end.
     fn walk(&mut self, mut place: u32) -> u32 {
-        while let Some(&event) = self.events.get(place as usize) {
+        while let Some(&event) = self.timeline.events.get(place as usize) {
             match event {
                 Event::Call(operation) => {
                     self.chain_of(operation).append(operation);
-                    if self.fixed[operation as usize].overwrites {
+                    if self.timeline.fixed[operation as usize].overwrites {
                         self.overwriting_open += 1;
                     }
                 }
@@ -535,10 +467,10 @@ impl<'a, M: Model> Search<'a, M> {
     /// Undoes a walk, and everything that it did.
     fn walk_back(&mut self, from: u32, to: u32) {
         for place in (to..from).rev() {
-            match self.events[place as usize] {
+            match self.timeline.events[place as usize] {
                 Event::Call(operation) => {
                     self.chain_of(operation).remove(operation);
-                    if self.fixed[operation as usize].overwrites {
+                    if self.timeline.fixed[operation as usize].overwrites {
                         self.overwriting_open -= 1;
                     }
                 }
@@ -553,7 +485,7 @@ impl<'a, M: Model> Search<'a, M> {
     fn linearize(&mut self, operation: u32, on: bool) {
         self.linearized[operation as usize] = on;
         self.mark(operation, on);
-        if self.fixed[operation as usize].overwrites {
+        if self.timeline.fixed[operation as usize].overwrites {
             if on {
                 self.overwriting_open -= 1;
             } else {
@@ -563,7 +495,7 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     fn mark(&mut self, operation: u32, on: bool) {
-        let bit = self.fixed[operation as usize].bit;
+        let bit = self.timeline.fixed[operation as usize].bit;
         let bits = if self.is_unknown(operation) {
             &mut self.unknown_bits
         } else {
@@ -601,92 +533,54 @@ impl<'a, M: Model> Search<'a, M> {
         self.shared = self.steps.len();
     }
 
-    fn not_linearizable(&mut self) -> Found {
+    fn not_linearizable(&self) -> Found {
         let farthest = self.farthest;
-        let (Event::Return(stuck) | Event::Call(stuck)) = self.events[farthest as usize];
+        let (Event::Return(stuck) | Event::Call(stuck)) = self.timeline.events[farthest as usize];
         // What was linearized at the last place only tried to get past it.
-        let steps = self.best.iter().filter(|step| step.place < farthest);
-        let mut prefix = Vec::new();
+        let before = self.best.partition_point(|step| step.place < farthest);
+        Found::Not {
+            prefix: self.order(&self.best[..before]),
+            stuck,
+        }
+    }
+
+    /// The operations in the order in which they take effect.
+    fn order(&self, steps: &[Step]) -> Vec<u32> {
+        let mut order = Vec::new();
         let mut overwriting = 0;
         for step in steps {
             if step.hidden {
-                prefix.insert(overwriting, step.operation);
+                order.insert(overwriting, step.operation);
                 overwriting += 1;
                 continue;
             }
-            if self.fixed[step.operation as usize].overwrites {
-                overwriting = prefix.len();
+            if self.timeline.fixed[step.operation as usize].overwrites {
+                overwriting = order.len();
             }
-            prefix.push(step.operation);
+            order.push(step.operation);
         }
-        Found::Not { prefix, stuck }
+        order
     }
 
     fn unknown(&self, why: Exhausted, place: u32) -> Found {
+        if let Some(stuck) = self.timeline.impossible {
+            let before = self.best.partition_point(|step| step.place < self.farthest);
+            return Found::Not {
+                prefix: self.order(&self.best[..before]),
+                stuck,
+            };
+        }
         let farthest = match self.farthest {
             NONE => place,
             farthest => farthest.max(place),
         };
-        let reached = self.events.get(farthest as usize).map(|event| match event {
-            Event::Call(operation) | Event::Return(operation) => *operation,
-        });
+        let reached = self
+            .timeline
+            .events
+            .get(farthest as usize)
+            .map(|event| match event {
+                Event::Call(operation) | Event::Return(operation) => *operation,
+            });
         Found::Unknown { why, reached }
-    }
-}
-
-/// Operations in a list from which any can be taken out and put back where it was, as long as that
-/// is done in reverse order (Knuth's dancing links).
-struct Chain {
-    /// The last place is the head.
-    next: Vec<u32>,
-    previous: Vec<u32>,
-}
-
-impl Chain {
-    fn new(operations: usize) -> Chain {
-        let head = operations as u32;
-        Chain {
-            next: vec![head; operations + 1],
-            previous: vec![head; operations + 1],
-        }
-    }
-
-    fn head(&self) -> u32 {
-        self.next.len() as u32 - 1
-    }
-
-    fn first(&self) -> u32 {
-        self.after(self.head())
-    }
-
-    fn after(&self, operation: u32) -> u32 {
-        let next = self.next[operation as usize];
-        if next == self.head() { NONE } else { next }
-    }
-
-    fn append(&mut self, operation: u32) {
-        let head = self.head();
-        let last = self.previous[head as usize];
-        self.next[operation as usize] = head;
-        self.previous[operation as usize] = last;
-        self.put_back(operation);
-    }
-
-    fn remove(&mut self, operation: u32) {
-        let (next, previous) = (
-            self.next[operation as usize],
-            self.previous[operation as usize],
-        );
-        self.next[previous as usize] = next;
-        self.previous[next as usize] = previous;
-    }
-
-    fn put_back(&mut self, operation: u32) {
-        let (next, previous) = (
-            self.next[operation as usize],
-            self.previous[operation as usize],
-        );
-        self.next[previous as usize] = operation;
-        self.previous[next as usize] = operation;
     }
 }

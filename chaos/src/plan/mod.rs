@@ -55,7 +55,8 @@
 //!   - {at: 15s, for: 2s, clock: {node: s1, rate: 1.5}}    # it runs so many times as fast
 //!   - at: 20s                       # drawn by the seed: which kinds, how often, how long each lasts
 //!     for: 15s
-//!     random: {pick: [kill, pause, partition], weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
+//!     random: {pick: [kill, pause, partition], # any verb but mode; all but flip_byte and wipe if left out
+//!              weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
 //!              spare: majority,         # never more than f servers at a time; or none
 //!              swarm: true}             # each run draws from another subset of the kinds
 //! settle: 10s                       # after all is healed: the longest time to come level
@@ -91,6 +92,7 @@
 //! all; `d` is dead. With `--time-scale X` the times of a plan are multiplied, see [`Plan::scaled`].
 
 mod display;
+mod doubts;
 mod error;
 mod lower;
 mod machine;
@@ -109,6 +111,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use doubts::{Doubt, doubts};
 pub use error::{PlanError, PlanErrors};
 pub use machine::{Damage, DamageFault, MachineFault, MachineTrouble, Place};
 pub use random::RandomKind;

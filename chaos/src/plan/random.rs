@@ -16,11 +16,20 @@ pub enum RandomKind {
     Isolate,
     Delay,
     Drop,
+    Duplicate,
+    Reorder,
+    SlowDisk,
+    FailFsync,
+    DiskFull,
+    TornWrite,
+    Clock,
+    FlipByte,
+    Wipe,
 }
 
 impl RandomKind {
     /// Every kind, in the order in which a plan's errors list them.
-    pub const ALL: [RandomKind; 8] = [
+    pub const ALL: [RandomKind; 17] = [
         RandomKind::Kill,
         RandomKind::Stop,
         RandomKind::Restart,
@@ -29,6 +38,15 @@ impl RandomKind {
         RandomKind::Isolate,
         RandomKind::Delay,
         RandomKind::Drop,
+        RandomKind::Duplicate,
+        RandomKind::Reorder,
+        RandomKind::SlowDisk,
+        RandomKind::FailFsync,
+        RandomKind::DiskFull,
+        RandomKind::TornWrite,
+        RandomKind::Clock,
+        RandomKind::FlipByte,
+        RandomKind::Wipe,
     ];
 
     /// As a plan writes it.
@@ -42,6 +60,22 @@ impl RandomKind {
             RandomKind::Isolate => "isolate",
             RandomKind::Delay => "delay",
             RandomKind::Drop => "drop",
+            RandomKind::Duplicate => "duplicate",
+            RandomKind::Reorder => "reorder",
+            RandomKind::SlowDisk => "slow_disk",
+            RandomKind::FailFsync => "fail_fsync",
+            RandomKind::DiskFull => "disk_full",
+            RandomKind::TornWrite => "torn_write",
+            RandomKind::Clock => "clock",
+            RandomKind::FlipByte => "flip_byte",
+            RandomKind::Wipe => "wipe",
         }
+    }
+
+    /// Whether a server never votes again after it: it forgot what it had promised. Such kinds are
+    /// drawn only when they are picked by name, and never for more servers than the cluster can
+    /// lose for good.
+    pub fn is_for_good(self) -> bool {
+        matches!(self, RandomKind::FlipByte | RandomKind::Wipe)
     }
 }

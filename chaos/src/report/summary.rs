@@ -171,7 +171,7 @@ fn effect(context: &Context, firing: &Firing) -> String {
     }
     let mut machines = machine_effects(context, firing);
     let fell = |line: &&ActionLine| matches!(line.action, Action::Fall { .. });
-    if firing.breaks.iter().any(|line| fell(&line)) {
+    if firing.breaks.iter().any(fell) {
         // Why it ended comes before that it did.
         machines.append(&mut parts);
         parts = machines;

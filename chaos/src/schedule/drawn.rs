@@ -13,8 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use super::budget::Budget;
 use super::firing_rng;
 use crate::plan::{
-    Fault, Link, LinkEffect, LinkFault, Member, Nodes, Partition, Plan, RandomFaults, RandomKind,
-    Shape, Verb,
+    Damage, DamageFault, Fault, Link, LinkEffect, LinkFault, MachineFault, MachineTrouble, Member,
+    Nodes, Partition, Place, Plan, RandomFaults, RandomKind, Shape, Verb,
 };
 
 /// The plan with every random fault drawn. Drawing again changes nothing.
@@ -26,6 +26,13 @@ pub fn drawn(plan: &Plan, seed: u64) -> Plan {
     }
     drawn
 }
+
+const DISTRIBUTIONS: [Distribution; 4] = [
+    Distribution::Uniform,
+    Distribution::Normal,
+    Distribution::Exponential,
+    Distribution::Pareto,
+];
 
 /// What a kind of fault came to: what to do, and how many servers it takes from the majority.
 struct Drawn {
@@ -89,16 +96,21 @@ impl<'a> Draw<'a> {
 
     /// A fault that fits into the budget, of a kind drawn by weight; `None` if none fits.
     fn one(&mut self, at: Duration, lasts: Duration) -> Option<Verb> {
-        let room = match self.random.spare_majority {
-            true => self.budget.room(at, at + lasts),
-            false => self.servers,
-        };
         let mut left = self.kinds.clone();
         left.retain(|(kind, _)| !self.is_busy(*kind, at));
         while let Ok((kind, _)) = left.choose_weighted(&mut self.rng, |(_, weight)| *weight) {
             let kind = *kind;
+            let until = match kind.is_for_good() {
+                true => Duration::MAX,
+                false => at + lasts,
+            };
+            let room = if self.random.spare_majority || kind.is_for_good() {
+                self.budget.room(at, until)
+            } else {
+                self.servers
+            };
             if let Some(Drawn { verb, cost }) = self.of_kind(kind, room) {
-                self.budget.spend(at, at + lasts, cost);
+                self.budget.spend(at, until, cost);
                 self.busy.push((kind, at + lasts));
                 return Some(verb);
             }
@@ -107,12 +119,15 @@ impl<'a> Draw<'a> {
         None
     }
 
-    /// Cuts hide each other, and so do two faults of one kind; processes can fail together.
+    /// Cuts hide each other, and so do two faults of one kind; only processes can be hit together.
     fn is_busy(&self, kind: RandomKind, at: Duration) -> bool {
         let cuts = |kind| matches!(kind, RandomKind::Partition | RandomKind::Isolate);
-        let links = |kind| cuts(kind) || matches!(kind, RandomKind::Delay | RandomKind::Drop);
+        let processes = matches!(
+            kind,
+            RandomKind::Kill | RandomKind::Stop | RandomKind::Restart | RandomKind::Pause
+        );
         self.busy.iter().any(|&(other, until)| {
-            until >= at && links(kind) && (other == kind || cuts(other) && cuts(kind))
+            until >= at && !processes && (other == kind || cuts(other) && cuts(kind))
         })
     }
 
@@ -128,7 +143,7 @@ impl<'a> Draw<'a> {
             RandomKind::Delay => {
                 let by = self.between((Duration::from_millis(5), Duration::from_millis(60)));
                 let jitter = self.between((Duration::ZERO, by));
-                let distribution = Distribution::Uniform;
+                let distribution = *DISTRIBUTIONS.choose(&mut self.rng)?;
                 let effect = LinkEffect::Delay {
                     by,
                     jitter,
@@ -137,9 +152,43 @@ impl<'a> Draw<'a> {
                 Some(on_links(effect, 1.0))
             }
             RandomKind::Drop => {
-                let share = f64::from(self.rng.random_range(5..=30u32)) / 100.0;
+                let share = self.percent(5, 30);
                 Some(on_links(LinkEffect::Drop, share))
             }
+            RandomKind::Duplicate => {
+                let copies = self.rng.random_range(2..=4);
+                let share = self.percent(10, 60);
+                Some(on_links(LinkEffect::Duplicate { copies }, share))
+            }
+            RandomKind::Reorder => {
+                let within = self.between((Duration::from_millis(5), Duration::from_millis(50)));
+                let share = self.percent(10, 60);
+                Some(on_links(LinkEffect::Reorder { within }, share))
+            }
+            RandomKind::SlowDisk => {
+                let by = self.between((Duration::from_millis(1), Duration::from_millis(40)));
+                let what = MachineTrouble::SlowDisk {
+                    by,
+                    jitter: self.between((Duration::ZERO, by)),
+                    probability: self.percent(20, 100),
+                };
+                self.on_machine(room, what)
+            }
+            RandomKind::FailFsync => self.on_machine(room, MachineTrouble::FailFsync),
+            RandomKind::DiskFull => {
+                let after_bytes = self.rng.random_range(0..=32) << 10;
+                self.on_machine(room, MachineTrouble::DiskFull { after_bytes })
+            }
+            RandomKind::TornWrite => self.on_machine(room, MachineTrouble::TornWrite),
+            RandomKind::Clock => {
+                let what = self.clock();
+                self.on_machine(room, what)
+            }
+            RandomKind::FlipByte => {
+                let place = Place::Anywhere;
+                self.on_disk(room, Damage::FlipByte { place })
+            }
+            RandomKind::Wipe => self.on_disk(room, Damage::Wipe),
         }
     }
 
@@ -150,6 +199,44 @@ impl<'a> Draw<'a> {
             verb: verb(nodes),
             cost,
         })
+    }
+
+    fn on_machine(&mut self, room: usize, what: MachineTrouble) -> Option<Drawn> {
+        let (servers, cost) = self.some_servers(room.min(1))?;
+        Some(Drawn {
+            verb: Verb::Machine(MachineFault { servers, what }),
+            cost,
+        })
+    }
+
+    fn on_disk(&mut self, room: usize, damage: Damage) -> Option<Drawn> {
+        let (servers, cost) = self.some_servers(room.min(1))?;
+        Some(Drawn {
+            verb: Verb::Damage(DamageFault { servers, damage }),
+            cost,
+        })
+    }
+
+    fn clock(&mut self) -> MachineTrouble {
+        if self.rng.random() {
+            let by = self.between((Duration::from_secs(1), Duration::from_secs(60)));
+            MachineTrouble::ClockJump {
+                by,
+                back: self.rng.random(),
+            }
+        } else if self.rng.random() {
+            MachineTrouble::ClockRate {
+                permille: self.rng.random_range(300..=900),
+            }
+        } else {
+            MachineTrouble::ClockRate {
+                permille: self.rng.random_range(1100..=3000),
+            }
+        }
+    }
+
+    fn percent(&mut self, least: u32, most: u32) -> f64 {
+        f64::from(self.rng.random_range(least..=most)) / 100.0
     }
 
     fn some_servers(&mut self, room: usize) -> Option<(Nodes, usize)> {

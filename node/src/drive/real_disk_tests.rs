@@ -157,6 +157,6 @@ fn a_log() {
     };
     assert_eq!((file, *offset), (&first.display().to_string(), 48));
     let message = error.to_string();
-    let advice = format!("remove {} to let the server", dir.path().display());
+    let advice = format!("set {} aside", dir.path().display());
     assert!(message.contains(&advice), "{message}");
 }

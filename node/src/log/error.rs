@@ -87,9 +87,9 @@ impl LogError {
             offset,
             what: what.into(),
             advice: format!(
-                "restore the file from a copy, or remove {place} to let the server come back as a \
-                 non-voting replica that learns from its peers; it will not vote, because it \
-                 cannot prove what it promised"
+                "restore the file from a copy, or let a server that has peers set {place} aside \
+                 (--on-damage repair): it comes back as a replica that learns from them, and does \
+                 not vote, because it cannot prove what it promised"
             ),
         }
     }

@@ -6,6 +6,7 @@ mod disturbed;
 mod learned;
 mod limits;
 mod log;
+mod machine;
 mod order;
 mod protocol;
 mod verdict;

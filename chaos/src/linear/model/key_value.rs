@@ -120,6 +120,10 @@ impl Model for KeyValue {
         }
     }
 
+    fn is_impossible(&self, _: KeyValueOp) -> bool {
+        false
+    }
+
     fn bytes(&self) -> usize {
         self.prefixes.bytes() + self.pieces_bytes
     }

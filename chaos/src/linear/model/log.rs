@@ -25,6 +25,8 @@ pub enum LogOp {
 #[derive(Debug)]
 pub struct Log {
     prefixes: Prefixes<u32>,
+    /// How long it can ever be.
+    appends: u64,
 }
 
 /// Every element that no read returned: nothing can tell two of them apart.
@@ -55,7 +57,7 @@ impl Model for Log {
             }
         }
         let mut prefixes = Prefixes::new(observed.into_iter().collect(), last_length > 0);
-        let ops = operations
+        let ops: Vec<Option<LogOp>> = operations
             .iter()
             .map(|operation| {
                 let number = |element| number_of.get(element).copied().unwrap_or(UNOBSERVED);
@@ -79,7 +81,9 @@ impl Model for Log {
                 }
             })
             .collect();
-        (Log { prefixes }, ops)
+        let is_append = |op: &&LogOp| matches!(op, LogOp::Append(..));
+        let appends = ops.iter().flatten().filter(is_append).count() as u64;
+        (Log { prefixes, appends }, ops)
     }
 
     fn initial(&self) -> State {
@@ -111,6 +115,13 @@ impl Model for Log {
             LogOp::Append(_, place) => length() < place,
             LogOp::Read(value) => self.prefixes.begins(state, value),
             LogOp::Length(wanted) => length() <= wanted,
+        }
+    }
+
+    fn is_impossible(&self, op: LogOp) -> bool {
+        match op {
+            LogOp::Append(_, length) | LogOp::Length(length) => length > self.appends,
+            LogOp::Read(_) => false,
         }
     }
 

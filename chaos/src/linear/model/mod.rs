@@ -49,6 +49,10 @@ pub trait Model: Sized {
     /// model that does not know says yes.
     fn leads_to(&self, state: State, op: Self::Op) -> bool;
 
+    /// Whether `op` can be legal in no state that this history can have. A model that does not know
+    /// says no.
+    fn is_impossible(&self, op: Self::Op) -> bool;
+
     /// About how much memory the states take, in bytes.
     fn bytes(&self) -> usize;
 }

@@ -22,7 +22,8 @@ pub enum RegisterOp {
 #[derive(Debug)]
 pub struct Register {
     compares: bool,
-    values: usize,
+    /// For each value's number, whether anything can put it there.
+    possible: Vec<bool>,
 }
 
 /// Every value that no read returned and no cas compared with. Nothing can tell two of them apart:
@@ -84,10 +85,14 @@ impl Model for Register {
             .iter()
             .flatten()
             .any(|op| matches!(op, RegisterOp::Cas(..)));
-        let register = Register {
-            compares,
-            values: number_of.len(),
-        };
+        let mut possible = vec![false; number_of.len() + 1];
+        possible[NIL as usize] = true;
+        for op in ops.iter().flatten() {
+            if let RegisterOp::Write(value) | RegisterOp::Cas(_, value) = op {
+                possible[*value as usize] = true;
+            }
+        }
+        let register = Register { compares, possible };
         (register, ops)
     }
 
@@ -121,7 +126,14 @@ impl Model for Register {
             }
     }
 
+    fn is_impossible(&self, op: RegisterOp) -> bool {
+        match op {
+            RegisterOp::Read(value) | RegisterOp::Cas(value, _) => !self.possible[value as usize],
+            RegisterOp::Write(_) | RegisterOp::Differs(_) => false,
+        }
+    }
+
     fn bytes(&self) -> usize {
-        self.values * size_of::<(usize, u32)>()
+        self.possible.len()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 
-use crate::linear::{Budget, ModelKind, Verdict, import, judge};
+use crate::linear::{Budget, Judgement, ModelKind, Verdict, import, judge};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -99,21 +99,21 @@ fn returns(op: &Op) -> u32 {
 }
 
 fn place_next(ops: &[&Op], placed: &mut Vec<bool>, state: &[u8]) -> bool {
-    let open = |placed: &[bool], op: usize| !placed[op];
     if (0..ops.len()).all(|op| placed[op] || returns(ops[op]) == u32::MAX) {
         return true;
     }
     for op in 0..ops.len() {
-        let first = (0..ops.len())
-            .all(|other| !open(placed, other) || returns(ops[other]) > ops[op].called);
-        if !placed[op] && first {
-            if let Some(next) = after(state, ops[op]) {
-                placed[op] = true;
-                if place_next(ops, placed, &next) {
-                    return true;
-                }
-                placed[op] = false;
+        let first =
+            (0..ops.len()).all(|other| placed[other] || returns(ops[other]) > ops[op].called);
+        if !placed[op]
+            && first
+            && let Some(next) = after(state, ops[op])
+        {
+            placed[op] = true;
+            if place_next(ops, placed, &next) {
+                return true;
             }
+            placed[op] = false;
         }
     }
     false
@@ -268,7 +268,7 @@ fn corrupt(ops: &mut [Op], which: u8, to: u8) {
             _ => *state = vec![to % 3],
         },
         Answer::Length(length) | Answer::Place(length) => {
-            *length = if to % 2 == 0 {
+            *length = if to.is_multiple_of(2) {
                 *length + 1
             } else {
                 length.saturating_sub(1).max(1)
@@ -287,14 +287,32 @@ fn corrupt(ops: &mut [Op], which: u8, to: u8) {
     }
 }
 
-fn checked(model: ModelKind, ops: &[Op]) -> Verdict {
+/// The history up to just before, or just after, the return of `stuck`.
+fn until(ops: &[Op], stuck: usize, with: bool) -> Vec<Op> {
+    let end = ops[stuck].returned;
+    let mut before: Vec<Op> = Vec::new();
+    for (place, op) in ops.iter().enumerate() {
+        if op.called < end {
+            let mut op = op.clone();
+            let returned = op.returned < end || (with && place == stuck);
+            if !returned {
+                // Open, but it is known what it will be answered.
+                op.returned = u32::MAX;
+            }
+            before.push(op);
+        }
+    }
+    before
+}
+
+fn checked(model: ModelKind, ops: &[Op]) -> Judgement {
     let text = edn(model, ops);
     let history = import(text.as_bytes(), model, 1 << 20).expect("well-formed");
     let budget = Budget {
         bytes: 64 << 20,
         give_up: &|| false,
     };
-    judge(&history, &budget).verdict
+    judge(&history, &budget)
 }
 
 fn model() -> impl Strategy<Value = ModelKind> {
@@ -320,7 +338,7 @@ proptest! {
         let lengths = lengths && model == ModelKind::Log;
         let ops = simulate(model, &draws, lengths);
         prop_assert!(twin(&ops), "the twin is wrong:\n{}", edn(model, &ops));
-        prop_assert_eq!(checked(model, &ops), Verdict::Linearizable, "{}", edn(model, &ops));
+        prop_assert_eq!(checked(model, &ops).verdict, Verdict::Linearizable, "{}", edn(model, &ops));
     }
 
     #[test]
@@ -336,6 +354,13 @@ proptest! {
             corrupt(&mut ops, which, to);
         }
         let wanted = if twin(&ops) { Verdict::Linearizable } else { Verdict::NotLinearizable };
-        prop_assert_eq!(checked(model, &ops), wanted, "{}", edn(model, &ops));
+        let judgement = checked(model, &ops);
+        prop_assert_eq!(judgement.verdict, wanted, "{}", edn(model, &ops));
+        if let Some(violation) = judgement.violations.first() {
+            let stuck = violation.stuck.process.parse().expect("processes are places");
+            let (before, after) = (until(&ops, stuck, false), until(&ops, stuck, true));
+            prop_assert!(twin(&before), "before {stuck}: {}", edn(model, &ops));
+            prop_assert!(!twin(&after), "after {stuck}: {}", edn(model, &ops));
+        }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn said(cluster: &RunningCluster, ready_ms: u64) -> Vec<Said> {
         .flat_map(|value| value.commands())
         .filter(|command| command.at_ms >= ready_ms)
         .filter(|command| can_name_client(&command.name))
-        .filter(|command| !command.text.is_empty() && command.text.len() <= LONGEST_BYTES)
+        .filter(|command| !command.text.trim().is_empty() && command.text.len() <= LONGEST_BYTES)
         .map(|command| Said {
             at_us: (command.at_ms - ready_ms) * 1000,
             name: command.name.clone(),

@@ -67,7 +67,7 @@ pub(super) fn plan(
         seconds(ends)
     );
     for (at, said) in &said {
-        let words = serde_json::to_string(&said.text).expect("text is JSON");
+        let words = quoted(&said.text);
         text += &format!(
             "  - {{at: {}, as: {}, say: {words}}}\n",
             seconds(*at),
@@ -117,6 +117,20 @@ fn seconds(tenths: i64) -> String {
         0 => format!("{}s", tenths / 10),
         rest => format!("{}.{rest}s", tenths / 10),
     }
+}
+
+/// As YAML has it between double quotes: like JSON, but with every control character as a number.
+fn quoted(text: &str) -> String {
+    let json = serde_json::to_string(text).expect("text is JSON");
+    let mut shown = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_control() || matches!(letter, '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
+            shown += &format!("\\u{:04x}", u32::from(letter));
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
 fn one_line(words: &str) -> String {
@@ -299,6 +313,23 @@ mod tests {
             ]
         );
         assert_eq!(plan.cluster.clients, ["ann"]);
+    }
+
+    #[test]
+    fn whatever_people_say_can_be_said_by_a_plan() {
+        let records = [broken(60_000, "kill", "s1", "s1", vec![exited("s1")])];
+        let odd = "\u{0}\u{7}\u{7f}\u{85}\u{9f}\u{2028}\u{feff}\u{ffff}\u{1f600}\\ \"': #~ {[%@`";
+        let said = Said {
+            at_us: 60_000_000,
+            name: "ann".into(),
+            text: odd.into(),
+        };
+        let (_, plan) = exported(&records, &[said]);
+        let heard = plan
+            .traffic
+            .iter()
+            .any(|traffic| matches!(&traffic.what, plans::Say::Say { text, .. } if text == odd));
+        assert!(heard, "{:?}", plan.traffic);
     }
 
     #[test]

@@ -185,18 +185,18 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
             };
             let done = run.carry_out(&mut shown);
             shown.finish();
-            done
+            (index, done)
         },
-        |done| {
+        |(_, done)| {
             let failed = match done {
                 Ok(judged) => request.fail_fast && judged.result.verdict != Verdict::Pass,
                 Err(_) => true,
             };
             !failed && !interrupt.is_set()
         },
-        |done| {
+        |(index, done)| {
             let judged = done?;
-            let plan = &request.runs[results.len()].plan;
+            let plan = &request.runs[index].plan;
             let reported = board.aside(|| request.reports.show_judged(&judged, plan));
             results.push(judged.result);
             reported

@@ -261,9 +261,9 @@ fn the_refusal_says_where_and_what_to_do() {
     assert_eq!(
         error.to_string(),
         "the log is damaged: memory/00000001.log, byte 48: the checksum of group 1 is wrong, and \
-         more follows it. What to do: restore the file from a copy, or remove memory to let the \
-         server come back as a non-voting replica that learns from its peers; it will not vote, \
-         because it cannot prove what it promised."
+         more follows it. What to do: restore the file from a copy, or let a server that has peers \
+         set memory aside (--on-damage repair): it comes back as a replica that learns from them, \
+         and does not vote, because it cannot prove what it promised."
     );
 }
 

@@ -95,14 +95,14 @@ fn recovered(promised: Ballot, accepted: &[(u64, Ballot, Value)], chosen: u64) -
 
 /// One step, and all that came of it.
 fn step(replica: &mut Replica, from: ServerId, message: Message) -> Effects {
-    replica.step(Duration::ZERO, from, message);
+    replica.step(replica.now, from, message);
     replica.take_effects()
 }
 
 /// Everything written so far is durable.
 fn sync(replica: &mut Replica) -> Effects {
     let upto = replica.outbox.records();
-    replica.persisted(Duration::ZERO, upto);
+    replica.persisted(replica.now, upto);
     replica.take_effects()
 }
 
@@ -128,7 +128,7 @@ fn lead(replica: &mut Replica) -> Ballot {
     let ballot = stand(replica);
     sync(replica);
     for peer in replica.peers() {
-        replica.step(Duration::ZERO, peer, promise(ballot, 0, &[]));
+        replica.step(replica.now, peer, promise(ballot, 0, &[]));
     }
     assert!(replica.leads());
     replica.take_effects();

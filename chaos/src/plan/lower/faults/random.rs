@@ -36,7 +36,7 @@ impl Lowering {
         let inner = RawRandom::read(typed.value, &mut self.errors)?;
         let pick = match inner.pick {
             Some(pick) => self.pick(pick),
-            None => Some(RandomKind::ALL.to_vec()),
+            None => Some(all_that_heals()),
         };
         let weighted = pick.and_then(|pick| self.weights(pick, inner.weights));
         let every = match inner.every {
@@ -129,7 +129,7 @@ impl Lowering {
 
     fn pick(&mut self, typed: Typed) -> Option<Vec<RandomKind>> {
         if typed.value.text() == Some("all") {
-            return Some(RandomKind::ALL.to_vec());
+            return Some(all_that_heals());
         }
         let nodes = self.texts(typed);
         let mut kinds = Vec::new();
@@ -240,4 +240,9 @@ impl Lowering {
             }
         }
     }
+}
+
+fn all_that_heals() -> Vec<RandomKind> {
+    let all = RandomKind::ALL.into_iter();
+    all.filter(|kind| !kind.is_for_good()).collect()
 }

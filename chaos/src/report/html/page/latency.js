@@ -65,7 +65,7 @@ function drawPoints(context, height, from, to, fate) {
     drawn[cell]++;
     if (fate === OK && size === 4) {
       context.beginPath();
-      context.arc(x, y, 2.4, 0, 7);
+      context.arc(x, y, many < 300 ? 3.5 : 2.4, 0, 7);
       context.fill();
     } else {
       context.fillRect(x - size / 2, y - size / 2, size, size);
@@ -77,7 +77,7 @@ function drawPoints(context, height, from, to, fate) {
 
 const hasGap = () => data.traffic.longest_gap_us !== null && data.traffic.longest_gap_at_us !== null;
 
-// The longest time without an acknowledgement.
+// The longest time without an acknowledgement, as the check of it counts: while one was owed.
 function drawGap(context, height) {
   if (!hasGap()) return;
   const from = data.traffic.longest_gap_at_us, length = data.traffic.longest_gap_us;
@@ -93,7 +93,7 @@ function drawGap(context, height) {
   context.moveTo(end, y - 4);
   context.lineTo(end, y + 4);
   context.stroke();
-  const text = `longest silence: ${time(length)}`, width = context.measureText(text).width;
+  const text = `longest gap with an answer owed: ${time(length)}`, width = context.measureText(text).width;
   if (end + 6 + width < right()) context.fillText(text, end + 6, y + 0.5);
   else context.fillText(text, x - 6 - width, y + 0.5);
 }

@@ -23,7 +23,7 @@ function cards() {
     shown.push([time(latency.p50_us), "latency p50"], [time(latency.p95_us), "latency p95"]);
     shown.push([time(latency.p99_us), "latency p99"], [time(latency.max_us), "latency max"]);
   }
-  if (longest_gap_us !== null) shown.push([time(longest_gap_us), `longest silence, at ${moment(longest_gap_at_us)}`]);
+  if (longest_gap_us !== null) shown.push([time(longest_gap_us), `longest gap with an answer owed, at ${moment(longest_gap_at_us)}`]);
   return shown;
 }
 
