@@ -377,6 +377,21 @@ fn the_rest_of_a_plan() {
         ["5:26+2 unknown fault `f2`"]
     );
     assert_eq!(
+        more("expect: {nothing_chosen_during: [f2]}"),
+        ["5:34+2 unknown fault `f2`"]
+    );
+    assert_eq!(
+        more("expect: {recovered_within: 0s}"),
+        ["5:28+2 `recovered_within` cannot be 0"]
+    );
+    assert_eq!(
+        more("expect: {traffic: {before: some, since: 1}}"),
+        [
+            "5:28+4 `some` is not a whole number",
+            "5:34+5 unknown key `since`"
+        ]
+    );
+    assert_eq!(
         more("expect: {rerouted: zoe}"),
         ["5:20+3 unknown client `zoe`"]
     );
@@ -427,6 +442,9 @@ expect:
   unavailable: {max: 3s}
   ack_latency: {p95: 500ms}
   no_ack_during: cut
+  nothing_chosen_during: [cut]
+  recovered_within: 2s
+  traffic: {before: 10, after: 0}
 ";
     let plan = parse(text).unwrap();
     assert_eq!(plan.name, "x");
@@ -436,6 +454,13 @@ expect:
     assert_eq!(
         (plan.cluster.balancer_port, plan.cluster.server_port),
         (Some(7000), Some(7001))
+    );
+    assert_eq!(plan.expect.nothing_chosen_during, ["cut"]);
+    assert_eq!(plan.expect.recovered_within, Some(Duration::from_secs(2)));
+    let traffic = plan.expect.traffic;
+    assert_eq!(
+        (traffic.before, traffic.during, traffic.after),
+        (Some(10), None, Some(0))
     );
     // In the order of time; what was typed is what is said.
     let said: Vec<(usize, String)> = plan
