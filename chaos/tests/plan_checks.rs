@@ -512,21 +512,13 @@ expect:
     assert_eq!(plan.settle, Duration::from_secs(10));
 }
 
-/// The commented example at the top of `plan/mod.rs` says everything that a plan can say.
 #[test]
 fn the_example_is_a_plan() {
-    let source = include_str!("../src/plan/mod.rs");
-    let example = source.split("//! ```").nth(1).expect("an example");
-    let text: Vec<&str> = example
-        .lines()
-        .skip(1)
-        .map(|line| line.strip_prefix("//! ").unwrap_or_default())
-        .collect();
     let dir = tempfile::tempdir().unwrap();
     for script in ["chat.txt", "more.txt"] {
         std::fs::write(dir.path().join(script), "00:01 ann: hello\n").unwrap();
     }
-    let plan = plan::parse(&dir.path().join("x.yaml"), &text.join("\n"));
+    let plan = plan::parse(&dir.path().join("x.yaml"), plan::EXAMPLE);
     let plan = plan.unwrap_or_else(|errors| panic!("{errors}"));
     assert!(plan.faults.len() > 10, "{} faults", plan.faults.len());
 }
