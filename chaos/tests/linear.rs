@@ -711,7 +711,7 @@ fn figures() {
             ModelKind::KeyValue,
         );
         row(
-            &format!("cas-register, {clients} clients, 3% unknown, a wrong read"),
+            &format!("cas-register, {clients} clients, 3% unknown, a changed read"),
             &cas_history(2_000, clients, 30, true),
             ModelKind::CasRegister,
         );
