@@ -233,3 +233,25 @@ proptest! {
         prop_assert_eq!(must_propose(chosen, &reports), dumb_must_propose(chosen, &reports));
     }
 }
+
+/// Some earlier record is durable, but not yet the promise of the own ballot: after a crash the
+/// server could use that ballot again.
+#[test]
+fn a_prepare_is_not_repeated_before_the_own_promise_is_durable() {
+    let mut s1 = replica(S1, 3);
+    let prepare = |ballot| Message::Prepare {
+        ballot,
+        from: Slot(1),
+    };
+    step(&mut s1, S2, prepare(ballot(1, S2)));
+    let earlier = s1.outbox.records();
+    let own = stand(&mut s1);
+    s1.persisted(s1.now, earlier);
+    let later = s1.now + ms(40);
+    s1.tick(later);
+    assert_eq!(s1.take_effects().send, []);
+    sync(&mut s1);
+    let later = s1.now + ms(40);
+    s1.tick(later);
+    assert_eq!(s1.take_effects().send, to_all(&[S2, S3], prepare(own)));
+}
