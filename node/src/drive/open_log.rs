@@ -168,6 +168,17 @@ mod tests {
         }
     }
 
+    /// Whoever needs the space may remove what was set aside: the server still must not vote.
+    #[test]
+    fn it_knows_that_a_log_was_lost_without_the_one_that_was_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        damaged(dir.path());
+        drop(open(&config(dir.path(), OnDamage::Repair)).unwrap());
+        fs::remove_dir_all(dir.path().join("log.damaged-1")).unwrap();
+        let again = open(&config(dir.path(), OnDamage::Stop)).unwrap();
+        assert!(again.recovered.lost);
+    }
+
     /// Two processes that were started at once: one of them gets the log. The other must not set the
     /// new log aside, too, under the feet of the first.
     #[test]
