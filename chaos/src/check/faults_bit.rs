@@ -59,7 +59,13 @@ pub(crate) fn check(context: &Context) -> CheckResult {
             ));
         }
     }
-    if planned == 0 {
+    for random in &context.plan.random {
+        findings.undecided(format!(
+            "nothing could be drawn by {}: at no time of it may a server fail beside what the other faults take",
+            random.id
+        ));
+    }
+    if planned == 0 && context.plan.random.is_empty() {
         return findings.not_judged("no faults planned");
     }
     let mut text = format!(

@@ -72,10 +72,62 @@ impl RandomKind {
         }
     }
 
+    /// Whether it can ever be drawn in a cluster of so many servers: whether there is a link between
+    /// two of them, and one that may fail.
+    pub fn is_possible(self, servers: u16, spare_majority: bool) -> bool {
+        let may_fail = match spare_majority || self.is_for_good() {
+            true => servers.saturating_sub(1) / 2,
+            false => servers,
+        };
+        match self {
+            RandomKind::Delay | RandomKind::Drop | RandomKind::Duplicate | RandomKind::Reorder => {
+                servers > 1
+            }
+            RandomKind::Partition | RandomKind::Isolate => servers > 1 && may_fail > 0,
+            _ => may_fail > 0,
+        }
+    }
+
     /// Whether a server never votes again after it: it forgot what it had promised. Such kinds are
     /// drawn only when they are picked by name, and never for more servers than the cluster can
     /// lose for good.
     pub fn is_for_good(self) -> bool {
         matches!(self, RandomKind::FlipByte | RandomKind::Wipe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RandomKind;
+
+    fn possible(servers: u16, spare_majority: bool) -> Vec<&'static str> {
+        RandomKind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_possible(servers, spare_majority))
+            .map(RandomKind::name)
+            .collect()
+    }
+
+    #[test]
+    fn small_clusters_have_little_to_break() {
+        let on_links = ["delay", "drop", "duplicate", "reorder"];
+        assert_eq!(possible(1, true), [""; 0]);
+        assert_eq!(
+            possible(1, false),
+            [
+                "kill",
+                "stop",
+                "restart",
+                "pause",
+                "slow_disk",
+                "fail_fsync",
+                "disk_full",
+                "torn_write",
+                "clock"
+            ]
+        );
+        assert_eq!(possible(2, true), on_links);
+        assert_eq!(possible(2, false).len(), RandomKind::ALL.len() - 2);
+        assert_eq!(possible(3, true).len(), RandomKind::ALL.len());
     }
 }

@@ -204,9 +204,23 @@ fn map_entries<'a>(
     errors.add_help(
         node.place,
         format!("{what} is a map of keys, not {}", node.describe()),
-        format!("its keys are {}", keys.join(", ")),
+        in_a_map(node, what, keys),
     );
     None
+}
+
+/// What stands without a key mostly belongs to the first of them.
+fn in_a_map(node: &Node, what: &str, keys: &[&str]) -> String {
+    let all = keys.join(", ");
+    match (node.text(), what.strip_prefix('`')) {
+        (Some(text), Some(name)) if text.len() <= 40 => {
+            let (name, first) = (name.trim_end_matches('`'), keys[0]);
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.%".contains(c);
+            let quote = if text.chars().all(plain) { "" } else { "\"" };
+            format!("write {name}: {{{first}: {quote}{text}{quote}}}; its keys are {all}")
+        }
+        _ => format!("its keys are {all}"),
+    }
 }
 
 /// Keys that other tools, or the words of this one, suggest.
@@ -277,6 +291,9 @@ fn add_unknown_key(key: &Node, value: &Node, what: &str, keys: &[&str], errors: 
         (*meant).to_owned()
     } else if name == "<<" {
         "merge keys are not read; write the keys out, or repeat a whole value with `*name`".into()
+    } else if let Some((word, rest)) = name.split_once(':').filter(|(word, _)| keys.contains(word))
+    {
+        format!("put a space behind the `:`, as in `{word}: {rest}`")
     } else if let Some(near) = closest(name, keys.iter().copied()) {
         format!("did you mean `{near}`?")
     } else if value.content == Content::Empty && keys.contains(&"say") {

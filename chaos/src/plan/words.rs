@@ -256,12 +256,12 @@ pub(super) fn yes_or_no(text: &str) -> Result<bool, Wrong> {
     }
 }
 
-/// A length in bytes, or a range with both ends included: `64`, `32..256`.
+/// A length in bytes, or a range with both ends included: `64`, `32..256`, `4KiB`.
 pub(super) fn byte_range(text: &str) -> Result<(u32, u32), Wrong> {
     let help = format!("write a length or a range in bytes, up to {LONGEST_TEXT}: 64 or 32..256");
     let wrong = |message: String| Wrong::whole(text, message, help.clone());
     let (low, high) = text.trim().split_once("..").unwrap_or((text, text));
-    let parse = |end: &str| end.trim().parse::<u32>();
+    let parse = |end: &str| bytes(end).map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
     match (parse(low), parse(high)) {
         (Ok(low), Ok(high)) if low > high => {
             Err(wrong(format!("`{text}` is a range from more to less")))
@@ -511,7 +511,17 @@ mod tests {
         }
         assert_eq!(byte_range("32..256"), Ok((32, 256)));
         assert_eq!(byte_range("64"), Ok((64, 64)));
-        for bad in ["256..32", "0..3", "1..", "1...3", "1..99999999", "x"] {
+        assert_eq!(byte_range("512..4KiB"), Ok((512, 4096)));
+        for bad in [
+            "256..32",
+            "0..3",
+            "1..",
+            "1...3",
+            "1..99999999",
+            "1..4GiB",
+            "1MiB",
+            "x",
+        ] {
             assert!(byte_range(bad).is_err(), "{bad}");
         }
     }

@@ -138,6 +138,8 @@ fn add_syntax_error(error: &serde_yaml::Error, lines: &[&str], errors: &mut Erro
         "a plan is one document; remove the `---` and what follows it"
     } else if whole.contains(TAGGED) {
         "plans use no YAML tags (`!name`); put the text in quotes"
+    } else if whole.contains("repetition limit") {
+        "`*name` repeats too much; write a part of it out, or leave it away"
     } else if whole.contains("unknown anchor") {
         "`*name` repeats what `&name` marked; put a text that begins with `*` in quotes"
     } else if source.contains('"') || source.contains('\'') {

@@ -2,7 +2,7 @@
 //!
 //! Every message is acknowledged 5 ms after it was said, while a majority of the servers runs. When
 //! the leader goes, the first server that runs leads 300 ms later. A server that starts again knows
-//! 50 ms later all that is chosen.
+//! 50 ms later all that is chosen, if a test does not say when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub struct Fake {
     applied: usize,
     /// The cluster cannot be run from then on.
     pub fails_at: Option<Duration>,
+    /// How long a server that starts again takes to know all that is chosen.
+    pub learns_in: Duration,
     /// Nobody is ever acknowledged.
     pub mute: bool,
     /// A server whose log never comes.
@@ -70,6 +72,7 @@ impl Fake {
             failing: BTreeSet::new(),
             applied: 0,
             fails_at: None,
+            learns_in: Duration::from_millis(50),
             mute: false,
             unreadable: None,
         };
@@ -148,7 +151,7 @@ impl Fake {
                 self.down.remove(node);
                 if self.servers.contains(&name) {
                     let upto = Slot(self.log.len() as u64);
-                    let at = self.now + Duration::from_millis(50);
+                    let at = self.now + self.learns_in;
                     self.tell(at, node, Event::Chosen { upto });
                 }
                 Change::Started { node: name, pid: 7 }

@@ -21,8 +21,11 @@ pub(super) struct Known {
     /// The ballot in which each server leads, by its own account.
     leading: BTreeMap<String, Ballot>,
     server_of: BTreeMap<String, String>,
-    /// The last slot known to be chosen at each server.
+    /// The last slot known to be chosen at each server that runs.
     chosen: BTreeMap<String, u64>,
+    /// The last slot that any server ever reported as chosen. Servers that come back all at once know
+    /// of less, until a leader has found out what was chosen.
+    highest: u64,
     /// What each client was handed and has not yet reported to have said or asked.
     handed: BTreeMap<String, u64>,
     /// What is open, by node and session.
@@ -137,6 +140,7 @@ impl Known {
         self.down.insert(node.to_owned());
         self.paused.remove(node);
         self.handed.remove(node);
+        self.chosen.remove(node);
         self.forget(node);
     }
 
@@ -167,6 +171,7 @@ impl Known {
             Event::Chosen { upto } => {
                 let chosen = self.chosen.entry(node.to_owned()).or_default();
                 *chosen = upto.0.max(*chosen);
+                self.highest = self.highest.max(*chosen);
             }
             Event::Joined { server, .. } => {
                 self.server_of.insert(node.to_owned(), server.to_string());
@@ -242,7 +247,7 @@ impl Known {
     }
 
     /// The slot up to which every server that is up knows all to be chosen, when that is the same
-    /// for all of them.
+    /// for all of them and nothing that was ever chosen is missing.
     pub fn level(&self) -> Option<u64> {
         let mut up = self
             .servers
@@ -250,7 +255,7 @@ impl Known {
             .filter(|server| !self.down.contains(*server))
             .map(|server| self.chosen.get(server).copied().unwrap_or_default());
         let first = up.next()?;
-        up.all(|chosen| chosen == first).then_some(first)
+        (first >= self.highest && up.all(|chosen| chosen == first)).then_some(first)
     }
 
     /// Whether every client that listens has shown all that was acknowledged.

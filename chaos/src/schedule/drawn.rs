@@ -17,11 +17,15 @@ use crate::plan::{
     Nodes, Partition, Place, Plan, RandomFaults, RandomKind, Shape, Verb,
 };
 
-/// The plan with every random fault drawn. Drawing again changes nothing.
+/// The plan with every random fault drawn. Drawing again changes nothing. What came to no fault at
+/// all stays, for the verdict to know.
 pub fn drawn(plan: &Plan, seed: u64) -> Plan {
     let mut drawn = plan.clone();
     for random in std::mem::take(&mut drawn.random) {
         let faults = Draw::new(&drawn, &random, seed).faults();
+        if faults.is_empty() {
+            drawn.random.push(random);
+        }
         drawn.faults.extend(faults);
     }
     drawn
@@ -421,6 +425,18 @@ mod tests {
                 .unwrap_or(0)
         });
         assert!(worst.max() > Some(1));
+    }
+
+    #[test]
+    fn what_came_to_no_fault_stays() {
+        let one_down = "  - {at: 9s, kill: s1}\n";
+        let plan = plan(3, "{pick: [kill, pause], every: 1s, lasts: 1s}", one_down);
+        for seed in 0..10 {
+            let once = drawn(&plan, seed);
+            assert_eq!(once.random, plan.random);
+            assert_eq!(once.faults.len(), 1);
+            assert_eq!(drawn(&once, seed), once);
+        }
     }
 
     fn kinds(plan: &Plan) -> BTreeSet<String> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::target::{Observation, Target};
 
-use super::words::describe;
+use super::words::{count, describe};
 use crate::cli::UpArgs;
 use crate::exit::{Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -85,8 +85,8 @@ pub fn up(request: &UpRequest) -> Result<Outcome, Failure> {
     spec.clients.clear();
     let runtime = Runtime::local().map_err(|error| Failure::Cluster(error.to_string()))?;
     note(&format!(
-        "starting the cluster `{name}`: a balancer and {} servers",
-        spec.servers
+        "starting the cluster `{name}`: a balancer and {}",
+        count(spec.servers.into(), "server")
     ));
     let target = RealTarget::start(spec, runtime, interrupt.clone())?;
     let keeper = if request.detach {

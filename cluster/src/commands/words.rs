@@ -2,6 +2,14 @@
 
 use paxosctl_node::event::Event;
 
+/// `1 server`, `3 servers`.
+pub fn count(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
 /// What happened, in words; none for what happens with every message.
 pub fn describe(event: &Event) -> Option<String> {
     Some(match event {

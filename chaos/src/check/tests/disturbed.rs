@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::check::support::*;
 use crate::history::{ActionLine, Line, Phase, Step};
-use crate::plan::{Nodes, Partition, Verb};
+use crate::plan::{Nodes, Partition, RandomFaults, RandomKind, Verb};
 use crate::report::{Outcome, Verdict};
 use crate::target::{Action, Change};
 
@@ -301,6 +301,32 @@ fn half_of_what_is_drawn_may_be_in_vain() {
         result.reasons,
         [
             "faults-bit: 2 of 3 faults drawn by storm were in vain, the first: f2: it was never fired"
+        ]
+    );
+}
+
+#[test]
+fn a_random_that_drew_nothing_is_inconclusive() {
+    let mut story = Story::new(3);
+    story.say("ann", "undisturbed");
+    let mut story = story.finish();
+    story.plan.random.push(RandomFaults {
+        id: "storm".to_string(),
+        line: 3,
+        at: Duration::from_secs(1),
+        lasts: Duration::from_secs(1),
+        pick: vec![(RandomKind::Kill, 1)],
+        every: (Duration::from_secs(1), Duration::from_secs(1)),
+        each_lasts: (Duration::from_secs(1), Duration::from_secs(1)),
+        spare_majority: true,
+        swarm: false,
+    });
+    let result = story.judge();
+    assert_inconclusive(&result, &["faults-bit"]);
+    assert_eq!(
+        result.reasons,
+        [
+            "faults-bit: nothing could be drawn by storm: at no time of it may a server fail beside what the other faults take"
         ]
     );
 }

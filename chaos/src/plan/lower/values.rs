@@ -114,7 +114,7 @@ impl Lowering {
                 self.errors.add_help(
                     typed.value.place,
                     format!("`{key}` is a list, not {}", typed.value.describe()),
-                    "begin each item on a line of its own with `- `",
+                    "begin each item on a line of its own with `- `, or put it into brackets: [{…}]",
                 );
                 Vec::new()
             }

@@ -326,6 +326,36 @@ fn replicas_that_never_come_level_have_not_converged() {
 }
 
 #[test]
+fn servers_that_all_came_back_are_level_only_when_they_know_again_what_was_chosen() {
+    let plan = plan_of(
+        "[{at: 1s, as: ann, say: x}, {at: 3s, leave: ann}]",
+        "[{at: 2s, kill: servers}]",
+    );
+    let mut fake = Fake::new(&plan);
+    fake.learns_in = Duration::from_millis(700);
+    for server in ["s1", "s2", "s3"] {
+        // The last slot is accepted on their disks, and nobody knows yet that it is chosen.
+        let recovered = Event::Recovered {
+            promised: paxosctl_node::ids::Ballot::new(1, ServerId(1)),
+            accepted: Vec::new(),
+            chosen: paxosctl_node::ids::Slot(0),
+            incarnation: 1,
+            formed: true,
+            cut_bytes: 0,
+        };
+        fake.tell(Duration::from_millis(3010), server, recovered);
+    }
+    let (lines, _) = run_fake(&plan, &mut fake);
+    let history = history(&lines);
+    assert!(history.contains(&"3s -- Settle".to_owned()));
+    assert!(
+        history.contains(&"3.7s -- Converged".to_owned()),
+        "{history:#?}"
+    );
+    assert!(history.contains(&"3.9s -- FinalReads".to_owned()));
+}
+
+#[test]
 fn a_process_that_died_unasked_stays_down_and_holds_nobody_up() {
     let plan = plan_of(
         "[{at: 1s, as: ann, say: x}, {at: 9s, as: ann, say: y}]",

@@ -50,8 +50,11 @@ pub fn export(request: &PlanExportRequest) -> Result<Outcome, Failure> {
         Some(path) => {
             fs::write(path, &text).map_err(|error| Failure::file("write", path, error))?;
             note(&format!(
-                "{} faults are written to {path}; `paxosctl run {path}` does it all again",
-                faults.len(),
+                "{} written to {path}; `paxosctl run {path}` does it all again",
+                match faults.len() {
+                    1 => "1 fault is".to_owned(),
+                    many => format!("{many} faults are"),
+                },
                 path = path.display()
             ));
         }

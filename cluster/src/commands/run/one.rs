@@ -12,6 +12,7 @@ use super::super::judge::{self, Judged, Saved};
 use super::super::reporting::page;
 use super::super::timeline;
 use super::super::up::{describe_running, refuse_if_up};
+use super::super::words::count;
 use super::{Keep, PlannedRun, claim};
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
@@ -58,10 +59,10 @@ impl Run<'_> {
         let spec = ClusterSpec::of_plan(&plan.cluster, dir.nodes(), cluster, seed);
         let runtime = Runtime::local().map_err(|error| Failure::Cluster(error.to_string()))?;
         shown.say(&format!(
-            "plan `{}`, seed {seed}: starting a balancer, {} servers and {} clients",
+            "plan `{}`, seed {seed}: starting a balancer, {} and {}",
             plan.name,
-            spec.servers,
-            spec.clients.len()
+            count(spec.servers.into(), "server"),
+            count(spec.clients.len(), "client")
         ));
         let mut target = match RealTarget::start(spec, runtime, self.interrupt.clone()) {
             Ok(target) => target,

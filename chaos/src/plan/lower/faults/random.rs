@@ -34,9 +34,14 @@ impl Lowering {
         };
         let whole = self.positive_duration(lasts);
         let inner = RawRandom::read(typed.value, &mut self.errors)?;
+        // What is missing or wrong is told below, and does not keep the rest from being checked.
+        let spare = match inner.spare {
+            Some(spare) => self.spare(spare),
+            None => Some(true),
+        };
         let pick = match inner.pick {
-            Some(pick) => self.pick(pick),
-            None => Some(all_that_heals()),
+            Some(pick) if pick.value.text() != Some("all") => self.pick(pick, spare),
+            _ => self.all_that_heals(typed.key.place, spare),
         };
         let weighted = pick.and_then(|pick| self.weights(pick, inner.weights));
         let every = match inner.every {
@@ -50,20 +55,15 @@ impl Lowering {
                 None
             }
         };
-        let each_lasts = match (inner.lasts, every) {
-            (Some(lasts), _) => self.range(lasts)?,
-            (None, Some((least, most))) => (least / 2, most),
-            (None, None) => return None,
-        };
-        let spare_majority = match inner.spare {
-            Some(spare) => self.spare(spare)?,
-            None => true,
+        let each_lasts = match inner.lasts {
+            Some(lasts) => self.range(lasts),
+            None => every.map(|(least, most)| (least / 2, most)),
         };
         let swarm = match inner.swarm {
-            Some(swarm) => self.word(swarm, words::yes_or_no)?,
-            None => false,
+            Some(swarm) => self.word(swarm, words::yes_or_no),
+            None => Some(false),
         };
-        let (at, whole, every) = (at?, whole?, every?);
+        let (at, whole, every, each_lasts) = (at?, whole?, every?, each_lasts?);
         if let Some(end) = end
             && at + whole > end
         {
@@ -102,8 +102,8 @@ impl Lowering {
             pick: weighted?,
             every,
             each_lasts,
-            spare_majority,
-            swarm,
+            spare_majority: spare?,
+            swarm: swarm?,
         })
     }
 
@@ -127,10 +127,10 @@ impl Lowering {
         }
     }
 
-    fn pick(&mut self, typed: Typed) -> Option<Vec<RandomKind>> {
-        if typed.value.text() == Some("all") {
-            return Some(all_that_heals());
-        }
+    /// The kinds that are picked by name; each must be possible. `spare` is whether a majority is, if
+    /// that is known.
+    fn pick(&mut self, typed: Typed, spare: Option<bool>) -> Option<Vec<RandomKind>> {
+        let servers = self.names.servers;
         let nodes = self.texts(typed);
         let mut kinds = Vec::new();
         for &node in &nodes {
@@ -140,7 +140,12 @@ impl Lowering {
                     format!("`{}` is picked twice", kind.name()),
                     "to draw it more often write weights: {kill: 3}",
                 ),
-                Some(kind) => kinds.push(kind),
+                Some(kind) => {
+                    kinds.push(kind);
+                    if spare.is_some_and(|spare| !kind.is_possible(servers, spare)) {
+                        self.never_drawn(node.place, kind);
+                    }
+                }
                 None => {}
             }
         }
@@ -152,6 +157,45 @@ impl Lowering {
             );
         }
         (!kinds.is_empty() && kinds.len() == nodes.len()).then_some(kinds)
+    }
+
+    fn never_drawn(&mut self, place: Place, kind: RandomKind) {
+        let servers = self.names.servers;
+        let (why, help) = match servers {
+            1 => (
+                "in a cluster of one server",
+                "write spare: none, as long as it needs no second server, or give the cluster 3",
+            ),
+            2 => (
+                "where a majority of 2 servers is spared: that is both",
+                "write spare: none, or give the cluster 3 servers",
+            ),
+            _ => ("in this cluster", "pick something else"),
+        };
+        let help = match kind.is_for_good() {
+            true => "give the cluster 3 servers: a majority must be able to vote",
+            false => help,
+        };
+        let message = format!("`{}` can never be drawn {why}", kind.name());
+        self.errors.add_help(place, message, help);
+    }
+
+    /// Every kind that heals and is possible.
+    fn all_that_heals(&mut self, place: Place, spare: Option<bool>) -> Option<Vec<RandomKind>> {
+        let servers = self.names.servers;
+        let kinds: Vec<RandomKind> = RandomKind::ALL
+            .into_iter()
+            .filter(|kind| !kind.is_for_good() && kind.is_possible(servers, spare.unwrap_or(false)))
+            .collect();
+        if kinds.is_empty() {
+            self.errors.add_help(
+                place,
+                "no fault can be drawn in a cluster of one server that is spared",
+                "write random: {spare: none, …}, or give the cluster 3 servers",
+            );
+            return None;
+        }
+        Some(kinds)
     }
 
     fn is_empty_list(&self, typed: Typed) -> bool {
@@ -242,7 +286,53 @@ impl Lowering {
     }
 }
 
-fn all_that_heals() -> Vec<RandomKind> {
-    let all = RandomKind::ALL.into_iter();
-    all.filter(|kind| !kind.is_for_good()).collect()
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// What is told of a plan with so many servers and this `random`, which begins at 4:36.
+    fn told(servers: u16, random: &str) -> Vec<String> {
+        let text = format!(
+            "version: 1\ncluster: {{servers: {servers}, clients: [ann]}}\ntraffic: [{{at: 9s, as: ann, say: x}}]\nfaults: [{{at: 2s, for: 3s, random: {random}}}]\n"
+        );
+        let errors = crate::plan::parse(Path::new("x.yaml"), &text).err();
+        let errors = errors.into_iter().flat_map(|errors| errors.errors);
+        errors
+            .map(|e| format!("{}:{} {}", e.line, e.column, e.message))
+            .collect()
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told() {
+        assert_eq!(
+            told(
+                3,
+                "{pick: [kil], every: 3s..1s, spare: minority, swarm: so}"
+            ),
+            [
+                "4:44 `kil` is no kind of fault that can be drawn",
+                "4:57 the range ends before it begins",
+                "4:72 `minority` cannot be spared",
+                "4:89 `so` is neither true nor false"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_can_never_be_drawn_is_refused() {
+        assert_eq!(
+            told(1, "{every: 1s}"),
+            ["4:28 no fault can be drawn in a cluster of one server that is spared"]
+        );
+        assert_eq!(told(1, "{every: 1s, spare: none}"), [""; 0]);
+        assert_eq!(
+            told(1, "{every: 1s, spare: none, pick: [kill, drop, wipe]}"),
+            [
+                "4:74 `drop` can never be drawn in a cluster of one server",
+                "4:80 `wipe` can never be drawn in a cluster of one server"
+            ]
+        );
+        assert_eq!(told(2, "{every: 1s, pick: [drop]}"), [""; 0]);
+        assert_eq!(told(2, "{every: 1s, spare: none, pick: [kill]}"), [""; 0]);
+    }
 }
