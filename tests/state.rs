@@ -31,7 +31,8 @@ impl Stranger {
         let child = Command::new("sh")
             .args([
                 "-c",
-                &format!("{trap}echo ready; while :; do sleep 1000; done"),
+                // A shell that forks for a command cannot be stopped in the middle of that.
+                &format!("{trap}echo ready; exec sleep 100000"),
             ])
             .process_group(0)
             .stdin(Stdio::null())

@@ -99,6 +99,29 @@ fn an_unknown_write_takes_effect_later_or_never() {
     assert_eq!(later(&twice), Verdict::NotLinearizable);
 }
 
+/// The unknown put does not change the state, but hides the first put from everybody.
+#[test]
+fn an_unknown_put_of_what_is_there_may_be_needed() {
+    let line =
+        |process, kind: &str, what: &str| format!("{{:process {process}, :type {kind}, {what}}}\n");
+    let (put_b, put_a) = (":f :put, :value \"b\"", ":f :put, :value \"a\"");
+    let (add_a, add_b) = (":f :append, :value \"a\"", ":f :append, :value \"b\"");
+    let text = [
+        line(0, ":invoke", put_b),
+        line(1, ":invoke", put_a),
+        line(2, ":invoke", add_a),
+        line(3, ":invoke", add_b),
+        line(1, ":info", put_a),
+        line(2, ":ok", add_a),
+        line(3, ":ok", add_b),
+        line(0, ":ok", put_b),
+        line(4, ":invoke", ":f :get, :value nil"),
+        line(4, ":ok", ":f :get, :value \"ab\""),
+    ]
+    .concat();
+    assert_eq!(verdict(&text, ModelKind::KeyValue), Verdict::Linearizable);
+}
+
 #[test]
 fn a_failed_cas_found_another_value_and_a_failed_write_did_not_happen() {
     let of = |events: &[&str]| verdict(&log(events), ModelKind::CasRegister);
@@ -711,7 +734,7 @@ fn figures() {
             ModelKind::KeyValue,
         );
         row(
-            &format!("cas-register, {clients} clients, 3% unknown, a wrong read"),
+            &format!("cas-register, {clients} clients, 3% unknown, a changed read"),
             &cas_history(2_000, clients, 30, true),
             ModelKind::CasRegister,
         );

@@ -377,6 +377,21 @@ fn the_rest_of_a_plan() {
         ["5:26+2 unknown fault `f2`"]
     );
     assert_eq!(
+        more("expect: {nothing_chosen_during: [f2]}"),
+        ["5:34+2 unknown fault `f2`"]
+    );
+    assert_eq!(
+        more("expect: {recovered_within: 0s}"),
+        ["5:28+2 `recovered_within` cannot be 0"]
+    );
+    assert_eq!(
+        more("expect: {traffic: {before: some, since: 1}}"),
+        [
+            "5:28+4 `some` is not a whole number",
+            "5:34+5 unknown key `since`"
+        ]
+    );
+    assert_eq!(
         more("expect: {rerouted: zoe}"),
         ["5:20+3 unknown client `zoe`"]
     );
@@ -427,6 +442,9 @@ expect:
   unavailable: {max: 3s}
   ack_latency: {p95: 500ms}
   no_ack_during: cut
+  nothing_chosen_during: [cut]
+  recovered_within: 2s
+  traffic: {before: 10, after: 0}
 ";
     let plan = parse(text).unwrap();
     assert_eq!(plan.name, "x");
@@ -436,6 +454,13 @@ expect:
     assert_eq!(
         (plan.cluster.balancer_port, plan.cluster.server_port),
         (Some(7000), Some(7001))
+    );
+    assert_eq!(plan.expect.nothing_chosen_during, ["cut"]);
+    assert_eq!(plan.expect.recovered_within, Some(Duration::from_secs(2)));
+    let traffic = plan.expect.traffic;
+    assert_eq!(
+        (traffic.before, traffic.during, traffic.after),
+        (Some(10), None, Some(0))
     );
     // In the order of time; what was typed is what is said.
     let said: Vec<(usize, String)> = plan
@@ -487,21 +512,13 @@ expect:
     assert_eq!(plan.settle, Duration::from_secs(10));
 }
 
-/// The commented example at the top of `plan/mod.rs` says everything that a plan can say.
 #[test]
 fn the_example_is_a_plan() {
-    let source = include_str!("../src/plan/mod.rs");
-    let example = source.split("//! ```").nth(1).expect("an example");
-    let text: Vec<&str> = example
-        .lines()
-        .skip(1)
-        .map(|line| line.strip_prefix("//! ").unwrap_or_default())
-        .collect();
     let dir = tempfile::tempdir().unwrap();
     for script in ["chat.txt", "more.txt"] {
         std::fs::write(dir.path().join(script), "00:01 ann: hello\n").unwrap();
     }
-    let plan = plan::parse(&dir.path().join("x.yaml"), &text.join("\n"));
+    let plan = plan::parse(&dir.path().join("x.yaml"), plan::EXAMPLE);
     let plan = plan.unwrap_or_else(|errors| panic!("{errors}"));
     assert!(plan.faults.len() > 10, "{} faults", plan.faults.len());
 }

@@ -71,7 +71,7 @@ pub enum Typed {
     },
     /// Judge a saved run again, or a history from elsewhere
     Check(CheckArgs),
-    /// Make a plan of what was done by hand
+    /// Show how plans are written, or make one of what was done by hand
     #[command(subcommand)]
     Plan(PlanTyped),
     /// Report a saved run again as it was judged, in other forms

@@ -30,7 +30,7 @@ event "\"started\",\"pid\":$$,\"links\":$(generation)"
 event "\"ready\",\"address\":\"${address:-here}\""
 case $kind in
     balancer) event '"opened"' ;;
-    server) [ "$name" = s1 ] && event '"leading","ballot":{"round":1,"server":1}' ;;
+    server) [ "$name" = s1 ] && event '"leading","ballot":{"round":1,"server":1},"promised_by":[1,2],"after":0' ;;
     client)
         event "\"joined\",\"client\":5,\"name\":\"$name\",\"server\":1"
         id=0

@@ -304,6 +304,9 @@ impl<R: BufRead> Reader<R> {
             if is_blank(byte) || b"()[]{}\";".contains(&byte) {
                 break;
             }
+            if byte.is_ascii_control() {
+                return Err(self.error("a control character"));
+            }
             word.push(byte);
             self.take()?;
             if word.len() > LONGEST {
@@ -449,6 +452,7 @@ mod tests {
             (r#"{:a "\q"}"#, 1, "unknown escape"),
             (r#"{:a "\ud800"}"#, 1, "surrogate"),
             ("{:a #}", 1, "without a tag"),
+            ("{:a \u{1b}[2J}", 1, "control character"),
         ] {
             let (found, reason) = refused(text);
             assert_eq!(found, line, "{text}: {reason}");

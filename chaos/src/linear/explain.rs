@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::history::{Call, History, ModelKind, Operation};
 use super::value::Value;
+use crate::report::count;
 
 /// How many of the last operations of the prefix are told.
 const LAST: usize = 12;
@@ -13,8 +14,11 @@ const LAST: usize = 12;
 /// How many operations concurrent with the one that fits nowhere are told.
 const CONCURRENT: usize = 20;
 
-/// The longest value that is told whole, in characters.
+/// The longest value that is told whole, in characters: of the operation that fits nowhere, of a
+/// state, and of the other operations.
 const CLIP: usize = 72;
+const CLIP_STATE: usize = 48;
+const CLIP_OTHERS: usize = 24;
 
 /// A key that is not linearizable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,7 +77,7 @@ pub fn violation(history: &History, places: &[u32], prefix: &[u32], stuck: u32) 
         if before >= first_told {
             told.push(Placed {
                 place: Some(before + 1),
-                operation: operand(history, operation(place)),
+                operation: operand(history, operation(place), CLIP_OTHERS),
                 state: Some(state.shown()),
             });
         }
@@ -100,7 +104,7 @@ pub fn violation(history: &History, places: &[u32], prefix: &[u32], stuck: u32) 
                 let place = prefix.iter().position(|&other| other == place);
                 place.unwrap_or_default() + 1
             }),
-            operation: operand(history, other),
+            operation: operand(history, other, CLIP_OTHERS),
             state: None,
         });
     }
@@ -112,36 +116,33 @@ pub fn violation(history: &History, places: &[u32], prefix: &[u32], stuck: u32) 
         prefix_length: prefix.len(),
         prefix: told,
         state: state.shown(),
-        stuck: operand(history, stuck_operation),
+        stuck: operand(history, stuck_operation, CLIP),
         concurrent,
         concurrent_left_out: left_out,
     }
 }
 
-fn operand(history: &History, operation: &Operation) -> Operand {
+fn operand(history: &History, operation: &Operation, clip: usize) -> Operand {
     let unknown = operation.returned.is_none();
     Operand {
         process: history.processes[operation.process as usize].clone(),
-        what: words(history.model, &operation.call),
+        what: words(history.model, &operation.call, clip),
         called_line: operation.called_line,
         returned_line: operation.returned_line,
         unknown,
     }
 }
 
-fn words(model: ModelKind, call: &Call) -> String {
+fn words(model: ModelKind, call: &Call, clip: usize) -> String {
     let kv = model == ModelKind::KeyValue;
+    let show = |value: &Value| within(value, clip);
     match call {
-        Call::Read(value) => format!("{} → {}", if kv { "get" } else { "read" }, clipped(value)),
-        Call::Write(value) => format!("{} {}", if kv { "put" } else { "write" }, clipped(value)),
-        Call::Cas(from, to) => format!("cas {} to {}", clipped(from), clipped(to)),
-        Call::FailedCas(from, to) => {
-            format!("cas {} to {} → failed", clipped(from), clipped(to))
-        }
-        Call::Append(value, None) => format!("append {}", clipped(value)),
-        Call::Append(value, Some(place)) => {
-            format!("append {} → place {place}", clipped(value))
-        }
+        Call::Read(value) => format!("{} → {}", if kv { "get" } else { "read" }, show(value)),
+        Call::Write(value) => format!("{} {}", if kv { "put" } else { "write" }, show(value)),
+        Call::Cas(from, to) => format!("cas {} to {}", show(from), show(to)),
+        Call::FailedCas(from, to) => format!("cas {} to {} → failed", show(from), show(to)),
+        Call::Append(value, None) => format!("append {}", show(value)),
+        Call::Append(value, Some(place)) => format!("append {} → place {place}", show(value)),
     }
 }
 
@@ -175,34 +176,28 @@ impl Plain {
 
     fn shown(&self) -> String {
         match self {
-            Plain::Value(value) => clipped(value),
-            Plain::Text(text) => clipped(&Value::text(&ends(text))),
-            Plain::Log(elements) => {
-                let last = elements.len().saturating_sub(3);
-                let shown: Vec<String> = elements[last..].iter().map(clipped).collect();
-                let more = if last > 0 { "… " } else { "" };
-                let count = elements.len();
-                let word = if count == 1 { "element" } else { "elements" };
-                format!("{count} {word} [{more}{}]", shown.join(" "))
-            }
+            Plain::Value(value) => within(value, CLIP_STATE),
+            Plain::Text(text) => within(&Value::text(text), CLIP_STATE),
+            // The operation before it says what stands last.
+            Plain::Log(elements) => count(elements.len() as u64, "element"),
         }
     }
 }
 
-fn clipped(value: &Value) -> String {
+/// A value, without its middle when it is long: what was added last stands at the end.
+fn within(value: &Value, letters: usize) -> String {
     match value {
-        Value::Text(text) => Value::text(&ends(text)).to_string(),
-        other => ends(&other.to_string()),
+        Value::Text(text) => Value::text(&ends(text, letters)).to_string(),
+        other => ends(&other.to_string(), letters),
     }
 }
 
-/// A text, without its middle when it is long: what was added last stands at the end.
-fn ends(text: &str) -> String {
+fn ends(text: &str, clip: usize) -> String {
     let letters = text.chars().count();
-    if letters <= CLIP {
+    if letters <= clip {
         return text.to_string();
     }
-    let half = CLIP / 2 - 1;
+    let half = clip / 2 - 1;
     let first: String = text.chars().take(half).collect();
     let last: String = text.chars().skip(letters - half).collect();
     format!("{first} … {last}")

@@ -379,9 +379,8 @@ impl<'a, M: Model> Search<'a, M> {
         }
         let mut other = self.open.first();
         while other != NONE {
-            let fixed = &self.timeline.fixed[other as usize];
-            if fixed.overwrites
-                && fixed.called > self.overwritten
+            if self.timeline.fixed[other as usize].overwrites
+                && !self.is_covered(other)
                 && !self.linearized[other as usize]
             {
                 return true;
@@ -400,7 +399,7 @@ impl<'a, M: Model> Search<'a, M> {
             if fixed.overwrites {
                 let (word, mask) = (fixed.bit as usize / 64, 1 << (fixed.bit % 64));
                 self.coverable_bits[word] |= mask;
-                if fixed.called < self.overwritten && !self.linearized[operation as usize] {
+                if self.is_covered(operation) && !self.linearized[operation as usize] {
                     self.covered_bits[word] |= mask;
                 }
             }

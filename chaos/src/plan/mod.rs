@@ -5,91 +5,9 @@
 //! one optional field for each key, and refuses unknown keys; `lower` finds out what it means. All
 //! three put what is wrong into one list, so that all of it is told at once.
 //!
-//! # The format
-//!
-//! ```yaml
-//! version: 1                        # required
-//! name: example                     # default: the file's name
-//! seed: 42                          # default: drawn, and shown
-//! cluster:
-//!   servers: 5                      # s1 … s5; or the list [s1, s2, s3]
-//!   first_leader: s2                # stands first; optional
-//!   clients: [ann, bob]             # join before the run begins
-//!   ports: {balancer: 7000, servers: 7001}    # default: free ones
-//! script: chat.txt                  # lines `mm:ss name: text`, beside the plan
-//! traffic:                          # each item has `at` and one of say, join, leave, read, load, script
-//!   - {at: 1s, as: ann, say: "hello"}
-//!   - {at: 2s, as: bob, say: "hi", seen_by: [ann], within: 2s}    # or seen_by: all
-//!   - {at: 2s, as: bob, say: "now", learned: [{by: "s2,s3", within: 1s}, {by: s1, after: 30s, within: 33s}]}
-//!   - {at: 3s, join: cy}
-//!   - {at: 4s, read: cy}            # a linearizable read of the chat's length
-//!   - {at: 5s, leave: cy}
-//!   - {at: 5s, every: 2s, times: 3, as: ann, say: "again"}    # 5s, 7s, 9s; also join, leave, read
-//!   - {at: 3s, for: 20s, load: {clients: 8, rate: 200/s, bytes: 32..256}}
-//!   - at: 3s                        # without a rate each session waits for its answer
-//!     for: 40s
-//!     load: {clients: 8, rate: 90/s, arrivals: poisson,       # or steady
-//!            burst: {of: 50, every: 5s},                      # besides the rate, or alone
-//!            mix: {send: 70, read: 20, history: 9, leave: 1}} # who leaves is replaced
-//!   - {at: 6s, script: more.txt}    # its times count from here
-//! faults:                           # each item has `at` and one verb; `every` and `times` repeat it
-//!   - {at: 5s, every: 5s, times: 3, kill: leader, restart_after: 2s}    # SIGKILL
-//!   - {at: 6s, stop: s1, restart_after: 1s}     # SIGTERM: drain, hand leadership over
-//!   - {at: 7s, restart: s2}         # stop, and start at once
-//!   - {at: 8s, for: 3s, pause: random(1)}       # SIGSTOP, SIGCONT
-//!   - {at: 9s, for: 4s, delay: {link: "s1<->s2", by: 150ms, jitter: 50ms, distribution: normal}}
-//!   - {at: 9s, for: 4s, drop: {link: "s2->s3", kinds: [accept], probability: 50%, side: receive}}
-//!   - {at: 9s, for: 4s, duplicate: {link: "leader -> rest", copies: 3}}    # in all; 2 if not said
-//!   - {at: 9s, for: 4s, reorder: {link: "ann <-> server-of(ann)", within: 50ms}}
-//!   - {at: 14s, for: 4s, mode: {s1: "p:10::a:20::c:30", "s2,s3": d}}    # the original's test modes
-//!   - {at: 15s, for: 3s, partition: "leader | rest", name: cut}
-//!   - {at: 19s, for: 1s, every: 2s, partition: halves}    # flaps until the last traffic; see shapes.rs
-//!   - {at: 19s, for: 2s, isolate: s2}           # the same as partition: "isolate(s2)"
-//!   - {at: 9s, for: 4s, slow_disk: {node: s2, by: 20ms, jitter: 10ms, probability: 50%}}    # fsync
-//!   - {at: 10s, fail_fsync: leader, restart_after: 1s}    # the next fsync fails, and the server with it
-//!   - {at: 11s, for: 2s, disk_full: {node: s3, after: 64KiB}}     # or disk_full: s3, at once
-//!   - {at: 12s, torn_write: s1, restart_after: 1s}        # SIGKILL in the middle of its next write
-//!   - {at: 13s, flip_byte: {node: s4, where: end}, restart_after: 1s}     # start, middle, end; or flip_byte: s4
-//!   - {at: 14s, wipe: s5, restart_after: 1s}    # killed, and its log is gone: it never votes again
-//!   - {at: 15s, for: 2s, clock: {node: follower, jump: -30s}}     # set right when it is healed
-//!   - {at: 15s, for: 2s, clock: {node: s1, rate: 1.5}}    # it runs so many times as fast
-//!   - at: 20s                       # drawn by the seed: which kinds, how often, how long each lasts
-//!     for: 15s
-//!     random: {pick: [kill, pause, partition], # any verb but mode; all but flip_byte and wipe if left out
-//!              weights: {kill: 3}, every: 2s..4s, lasts: 1s..2s,
-//!              spare: majority,         # never more than f servers at a time; or none
-//!              swarm: true}             # each run draws from another subset of the kinds
-//! settle: 10s                       # after all is healed: the longest time to come level
-//! expect:                           # safety is always judged; these add to it
-//!   agreement: true
-//!   converged_within: 5s
-//!   acked: 100%
-//!   unavailable: {max: 3s}
-//!   ack_latency: {p50: 20ms, p95: 500ms, p99: 1s, max: 5s}
-//!   recovered_within: 2s            # from every healing to the next acknowledgement
-//!   traffic: {before: 1, during: 1, after: 1}    # around every firing, or inconclusive
-//!   nothing_chosen_during: [cut]
-//!   no_ack_during: [cut]            # faults by name; without one they are f1, f2, …
-//!   told_no_majority: [ann]
-//!   rerouted: [bob]
-//! x-anything: is free               # for your own notes and YAML anchors
-//! ```
-//!
-//! Times count from the moment when the cluster is ready and need a unit. What a target, a link and
-//! a group can be stands in `targets.rs`, next to the code that reads them.
-//!
-//! A fault of links concerns every message on them, or some:
-//!
-//! | key | means |
-//! |---|---|
-//! | `kinds` | `prepare`, `promise`, `accept`, `accepted`, `commit`, `heartbeat`, `catch-up` (`learn`: only the answers, which teach), `forward` (to the leader), `client` (all between clients and servers; `request`: what they say and ask; `log-read`: pages of the log), `control` (to and from the balancer, and what opens a connection) |
-//! | `probability` | the share of the messages that it hits |
-//! | `side` | `send` or `receive`: where it acts. If that is not said, a `drop` of all messages acts on both sides, all else on sending |
-//! | `distribution` | how delays with a `jitter` are spread, each with the mean `by`: `uniform` within ± jitter (if it is not said), `normal` with the jitter as its standard deviation, `exponential` or `pareto` (a heavier tail) from `by - jitter` on. [`Distribution`] says where they are cut off |
-//!
-//! What a letter of a `mode` means stands in [`paxosctl_node::link::Mode`]'s module: `p`, `a`, `c`
-//! put off prepares, accepts and commits by so many seconds, `g` reads of the log, `r` requests, `s`
-//! all; `d` is dead. With `--time-scale X` the times of a plan are multiplied, see [`Plan::scaled`].
+//! The format is in [`EXAMPLE`], which `paxosctl plan example` prints. What a target, a link and a
+//! group can be stands in `targets.rs`, shapes in `shapes.rs`, next to the code that reads them; the
+//! letters of a mode in [`paxosctl_node::link::Mode`]'s module.
 
 mod display;
 mod doubts;
@@ -121,6 +39,13 @@ pub use paxosctl_node::client::{Arrivals, Burst, Mix};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::{Distribution, Kind, Mode, Side};
 use serde::{Deserialize, Serialize};
+
+/// Everything that a plan can say, in one commented example that is a plan itself.
+///
+/// ```yaml
+#[doc = include_str!("example.yaml")]
+/// ```
+pub const EXAMPLE: &str = include_str!("example.yaml");
 
 /// Reads and checks the plan at `path`, and the scripts that it names.
 ///

@@ -57,6 +57,9 @@ pub fn tables(result: &RunResult, look: Look) -> String {
         for line in words::traffic(&result.traffic) {
             out.wrapped(&line, 0, 2);
         }
+        for line in words::silences(&result.windows) {
+            out.wrapped(&line, 0, 2);
+        }
         out.rows(&sheet::clients(&result.clients));
     }
     out.text.push('\n');

@@ -1,6 +1,6 @@
 //! Sentences about a result that several renderings share.
 
-use super::model::{RunResult, TrafficSummary, Violation};
+use super::model::{RunResult, TrafficSummary, Violation, WindowRow};
 use super::text::{count, moment, time};
 
 /// `quickstart · seed 7 · 3 servers · 22 acknowledged · 4 faults · 12.21 s`, in pieces.
@@ -35,6 +35,33 @@ pub(crate) fn explained(violation: &Violation) -> Vec<String> {
             format!("active: {}", violation.active_faults.join(", "))
         };
         lines.push(format!("at {}; {faults}", moment(at_us)));
+    }
+    lines
+}
+
+/// Silences that are told; the JSON has all.
+const SILENCES: usize = 5;
+
+/// When nothing was acknowledged though messages were open, and whether that was owed: a line each.
+pub(crate) fn silences(windows: &[WindowRow]) -> Vec<String> {
+    let mut lines: Vec<String> = windows
+        .iter()
+        .take(SILENCES)
+        .map(|window| {
+            let faults = match &window.faults[..] {
+                [] => String::new(),
+                faults => format!("; {}", faults.join(", ")),
+            };
+            format!(
+                "no ack from {} to {}, {}{faults}",
+                moment(window.from_us),
+                moment(window.to_us),
+                window.why,
+            )
+        })
+        .collect();
+    if windows.len() > SILENCES {
+        lines.push(format!("and {} more silences", windows.len() - SILENCES));
     }
     lines
 }

@@ -128,6 +128,8 @@ pub struct LinkArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum PlanTyped {
+    /// Print everything that a plan can say, as one commented example
+    Example,
     /// Write what was done by hand to a cluster as a plan that does it again
     Export {
         /// The cluster's name; needed when several run

@@ -32,6 +32,7 @@ pub enum Command {
     Logs(LogsRequest),
     Chat(ChatRequest),
     Validate(Vec<PathBuf>),
+    PlanExample,
     PlanExport(PlanExportRequest),
     LogDump(PathBuf),
     Completions(Shell),
@@ -74,6 +75,7 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
         }),
         Typed::Chat(chat) => Command::Chat(ChatRequest::new(chat, &clusters)?),
         Typed::Validate { plans } => Command::Validate(plans),
+        Typed::Plan(PlanTyped::Example) => Command::PlanExample,
         Typed::Plan(PlanTyped::Export { cluster, output }) => {
             Command::PlanExport(PlanExportRequest {
                 cluster,

@@ -39,7 +39,10 @@ pub use report::ReportRequest;
 pub use run::RunRequest;
 pub use up::UpRequest;
 
+use paxosctl_chaos::plan;
+
 use crate::exit::{Failure, Outcome};
+use crate::output::print;
 
 /// Does what a command means.
 ///
@@ -62,6 +65,10 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         Command::Logs(request) => logs::logs(&request),
         Command::Chat(request) => chat::chat(&request),
         Command::Validate(plans) => validate::validate(&plans),
+        Command::PlanExample => {
+            print(plan::EXAMPLE)?;
+            Ok(Outcome::Success)
+        }
         Command::PlanExport(request) => plan_export::export(&request),
         Command::LogDump(dir) => log_dump::log_dump(&dir),
         Command::Completions(shell) => completions::completions(shell),

@@ -6,7 +6,8 @@ use nix::sys::signal::Signal;
 use paxosctl_chaos::target::{Change, TargetError};
 use paxosctl_node::link::Rule;
 
-use super::node::Ending;
+use super::node::{Ending, Node};
+use super::tables::Table;
 use super::{RealTarget, failed};
 use crate::clock::monotonic;
 use crate::runtime::{STDERR_FILE, State, last_lines};
@@ -17,8 +18,6 @@ const SIGNALLED_WITHIN: Duration = Duration::from_secs(5);
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 /// How long a restarted node may take to read its log and listen.
 const STARTED_WITHIN: Duration = Duration::from_secs(30);
-/// How long a node may take to load a table.
-pub(super) const LOADED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What an action came to for one node: a change at once, or one to wait for.
 pub(super) enum Step {
@@ -179,66 +178,15 @@ impl RealTarget {
                 self.write_links(&spec).map_err(failed)?;
             }
         }
-        // A node that has not said that it runs would be ended by the signal, and may or may not
-        // have read the table: its first line tells.
-        let deadline = monotonic() + LOADED_WITHIN;
-        self.wait_until(deadline, |target| {
-            target
-                .nodes
-                .iter_mut()
-                .all(|node| node.has_started() || node.is_down() || node.is_paused())
-        });
-        let later = |name: &str| Change::LinksLater {
-            node: name.to_owned(),
+        let table = Table {
+            what: "link table",
             generation,
+            in_force: Node::links_in_force,
+            refused: |node| node.seen.links_refused.as_deref(),
+            loaded: |node, generation| Change::Links { node, generation },
+            later: |node, generation| Change::LinksLater { node, generation },
         };
-        let steps = self.begin(&names, |target, name| {
-            let Some(node) = target.find(name) else {
-                return Ok(Step::Done(never_started(name)));
-            };
-            if node.is_down() {
-                return Ok(Step::Done(later(name)));
-            }
-            if node.links_in_force() == Some(generation) {
-                return Ok(Step::Wait);
-            }
-            if !node.has_started() {
-                let reason = not_after("it did not say that it runs", LOADED_WITHIN);
-                return Ok(Step::Done(nothing(name, &reason)));
-            }
-            // A paused node keeps the signal until it is resumed.
-            let paused = node.is_paused();
-            node.process.signal(Signal::SIGUSR1).map_err(failed)?;
-            Ok(if paused {
-                Step::Done(later(name))
-            } else {
-                Step::Wait
-            })
-        })?;
-        let changes = self.finish(&names, steps, deadline, |target, name, late| {
-            let node = target.find(name)?;
-            if node.links_in_force() == Some(generation) {
-                return Some(Change::Links {
-                    node: name.to_owned(),
-                    generation,
-                });
-            }
-            if node.is_down() {
-                return Some(later(name));
-            }
-            if let Some(reason) = &node.seen.links_refused {
-                return Some(nothing(
-                    name,
-                    &format!("it refused the link table: {reason}"),
-                ));
-            }
-            late.then(|| {
-                nothing(
-                    name,
-                    &not_after("it did not load the link table", LOADED_WITHIN),
-                )
-            })
-        });
+        let changes = self.load(&names, &table)?;
         // A client that left meanwhile takes no table, now or later.
         Ok(changes
             .into_iter()

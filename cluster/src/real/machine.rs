@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use nix::sys::signal::Signal;
 use paxosctl_chaos::plan::{Damage, Place};
 use paxosctl_chaos::target::{Change, Observation, TargetError};
 use paxosctl_node::machine::{Machine, MachineRule};
@@ -15,9 +14,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::actions::{LOADED_WITHIN, Step, never_started, not_after, nothing};
+use super::actions::{never_started, nothing};
+use super::node::Node;
+use super::tables::Table;
 use super::{RealTarget, failed};
-use crate::clock::monotonic;
 use crate::runtime::{MACHINE_FILE, NodeSpec, RuntimeError, replace_file};
 
 /// How near the start or the end of a log is.
@@ -116,64 +116,15 @@ impl RealTarget {
                 self.write_machine(&spec).map_err(failed)?;
             }
         }
-        let deadline = monotonic() + LOADED_WITHIN;
-        // As with link tables: a process that did not say that it runs would be ended by the signal.
-        self.wait_until(deadline, |target| {
-            target.nodes.iter_mut().all(|node| {
-                !names.iter().any(|name| name == node.name())
-                    || node.has_started()
-                    || node.is_down()
-                    || node.is_paused()
-            })
-        });
-        let later = |name: &str| Change::MachineLater {
-            node: name.to_owned(),
+        let table = Table {
+            what: "machine table",
             generation,
+            in_force: Node::machine_in_force,
+            refused: |node| node.seen.machine_refused.as_deref(),
+            loaded: |node, generation| Change::Machine { node, generation },
+            later: |node, generation| Change::MachineLater { node, generation },
         };
-        let steps = self.begin(&names, |target, name| {
-            let Some(node) = target.find(name) else {
-                return Ok(Step::Done(never_started(name)));
-            };
-            if node.is_down() {
-                return Ok(Step::Done(later(name)));
-            }
-            if node.machine_in_force() == Some(generation) {
-                return Ok(Step::Wait);
-            }
-            if !node.has_started() {
-                let reason = not_after("it did not say that it runs", LOADED_WITHIN);
-                return Ok(Step::Done(nothing(name, &reason)));
-            }
-            let paused = node.is_paused();
-            node.process.signal(Signal::SIGUSR1).map_err(failed)?;
-            Ok(if paused {
-                Step::Done(later(name))
-            } else {
-                Step::Wait
-            })
-        })?;
-        Ok(self.finish(&names, steps, deadline, |target, name, late| {
-            let node = target.find(name)?;
-            if node.machine_in_force() == Some(generation) {
-                return Some(Change::Machine {
-                    node: name.to_owned(),
-                    generation,
-                });
-            }
-            if let Some(reason) = &node.seen.machine_refused {
-                return Some(nothing(
-                    name,
-                    &format!("it refused the machine table: {reason}"),
-                ));
-            }
-            if node.is_down() {
-                return Some(later(name));
-            }
-            late.then(|| {
-                let reason = not_after("it did not load the machine table", LOADED_WITHIN);
-                nothing(name, &reason)
-            })
-        }))
+        self.load(&names, &table)
     }
 
     /// Changes the disks of servers that are down.

@@ -6,6 +6,7 @@ mod machine;
 mod node;
 mod spec;
 mod start;
+mod tables;
 
 pub use logs::on_disk as log_on_disk;
 pub use spec::{BALANCER, ClusterSpec, members};

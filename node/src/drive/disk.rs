@@ -39,9 +39,60 @@ pub fn start(
                 }
                 match writer.commit(&records) {
                     Ok(located) => done(Written { number, located }),
-                    Err(error) => return fatal(error.to_string()),
+                    Err(error) => {
+                        fatal(error.to_string());
+                        break;
+                    }
                 }
             }
+            // Whoever hands over more before it hears of the failure is not to fail of that.
+            for _ in writes {}
         })?;
     Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ids::{Ballot, ServerId};
+    use crate::log::{Identity, Log, MemoryDisk};
+
+    /// What the server still has to write must not end it with fewer words than the disk's own.
+    #[test]
+    fn after_a_failure_nothing_is_written_and_its_reason_is_not_overtaken() {
+        let disk = MemoryDisk::new();
+        let identity = Identity {
+            cluster: 1,
+            server: ServerId(1),
+            servers: 3,
+        };
+        let writer = Log::open(Arc::new(disk.clone()), identity, 7)
+            .unwrap()
+            .writer;
+        let before = disk.contents("00000001.log");
+        disk.fail_next_sync();
+        let (fatal, failed) = mpsc::channel();
+        let log = start(
+            writer,
+            |written| panic!("{written:?}"),
+            move |error| fatal.send(error).unwrap(),
+        )
+        .unwrap();
+        let write = |number| Write {
+            number,
+            records: vec![Record::Promised {
+                ballot: Ballot::new(number, ServerId(1)),
+            }],
+        };
+        log.send(write(1)).unwrap();
+        let error = failed.recv().unwrap();
+        assert!(error.starts_with("cannot sync"), "{error}");
+        for number in 2..10_000 {
+            assert!(log.send(write(number)).is_ok(), "write {number}");
+            std::thread::yield_now();
+        }
+        assert_eq!(disk.contents("00000001.log"), before);
+    }
 }

@@ -10,6 +10,8 @@ use crate::wire::LinkCount;
 /// The most messages that a node holds back at a time. More are lost, like what does not fit into
 /// a queue: a long delay under load must not take all memory.
 const MOST_HELD: usize = 1 << 17;
+/// And their most bytes, as frames.
+const MOST_HELD_BYTES: usize = 256 << 20;
 
 /// A node's own link table, shared by its connections. All of them live on one thread and hold the
 /// lock only for one decision.
@@ -19,15 +21,26 @@ pub struct Gate {
     links: Arc<Mutex<Links>>,
     /// In force beside every table.
     permanent: Arc<[Rule]>,
-    held: Arc<AtomicUsize>,
+    held: Arc<AllHeld>,
+}
+
+/// What a node holds back.
+#[derive(Default)]
+struct AllHeld {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 /// A message that is held back, until this is dropped.
-pub struct Held(Arc<AtomicUsize>);
+pub struct Held {
+    among: Arc<AllHeld>,
+    bytes: usize,
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.among.messages.fetch_sub(1, Ordering::Relaxed);
+        self.among.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -70,10 +83,13 @@ impl Gate {
         end == "*" || **end == *self.me
     }
 
-    /// Room to hold a message back, while there is any.
-    pub fn hold(&self) -> Option<Held> {
-        let held = Held(self.held.clone());
-        (self.held.fetch_add(1, Ordering::Relaxed) < MOST_HELD).then_some(held)
+    /// Room to hold a message of so many bytes back, while there is any.
+    pub fn hold(&self, bytes: usize) -> Option<Held> {
+        let among = self.held.clone();
+        let others = among.messages.fetch_add(1, Ordering::Relaxed);
+        let with_it = among.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let held = Held { among, bytes };
+        (others < MOST_HELD && with_it <= MOST_HELD_BYTES).then_some(held)
     }
 
     pub fn generation(&self) -> u64 {
@@ -182,13 +198,15 @@ mod tests {
 
     #[test]
     fn what_is_held_back_is_bounded_and_makes_room_again() {
-        let gate = Gate::new("s1", Links::new(1), Vec::new());
-        let mut held: Vec<Held> = (0..MOST_HELD).filter_map(|_| gate.hold()).collect();
-        assert_eq!(held.len(), MOST_HELD);
-        assert!(gate.hold().is_none());
-        held.truncate(MOST_HELD - 1);
-        held.extend(gate.hold());
-        assert_eq!(held.len(), MOST_HELD);
-        assert!(gate.hold().is_none());
+        for (bytes, most) in [(1, MOST_HELD), (1 << 20, MOST_HELD_BYTES >> 20)] {
+            let gate = Gate::new("s1", Links::new(1), Vec::new());
+            let mut held: Vec<Held> = (0..most).filter_map(|_| gate.hold(bytes)).collect();
+            assert_eq!(held.len(), most);
+            assert!(gate.hold(bytes).is_none());
+            held.truncate(most - 1);
+            held.extend(gate.hold(bytes));
+            assert_eq!(held.len(), most);
+            assert!(gate.hold(bytes).is_none());
+        }
     }
 }

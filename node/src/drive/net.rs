@@ -71,6 +71,8 @@ pub struct Connection {
 pub struct FrameReader {
     half: OwnedReadHalf,
     decoder: FrameDecoder,
+    /// The length of the last message.
+    last_bytes: usize,
 }
 
 impl FrameReader {
@@ -78,6 +80,7 @@ impl FrameReader {
     pub async fn next<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, NetError> {
         loop {
             if let Some(body) = self.decoder.next_frame(limit)? {
+                self.last_bytes = body.len();
                 return Ok(frame::decode(body)?);
             }
             self.half.readable().await?;
@@ -105,6 +108,7 @@ fn split(stream: TcpStream) -> Connection {
         reader: FrameReader {
             half,
             decoder: FrameDecoder::default(),
+            last_bytes: 0,
         },
         writer,
     }
@@ -208,16 +212,25 @@ impl<T> Clone for FrameSender<T> {
 
 impl<T: Linked> FrameSender<T> {
     fn send(&self, message: &T) {
-        let mut bytes = Vec::new();
-        // What cannot be encoded cannot be sent: like a lost message.
-        if self.queued.is_full() || frame::encode(message, &mut bytes).is_err() {
-            return;
+        if !self.queued.is_full()
+            && let Some(bytes) = encoded(message)
+        {
+            self.send_frame(bytes);
         }
+    }
+
+    fn send_frame(&self, bytes: Vec<u8>) {
         let length = bytes.len();
         if self.queued.enter(length) && self.queue.send(bytes).is_err() {
             self.queued.leave(length);
         }
     }
+}
+
+/// The message as a frame. What cannot be encoded cannot be sent: like a lost message.
+fn encoded<T: Serialize>(message: &T) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    frame::encode(message, &mut bytes).ok().map(|()| bytes)
 }
 
 /// The frames that wait for a connection: what [`write_all`] writes.
@@ -301,8 +314,12 @@ impl<T: Linked> Outbox<T> {
                         self.frames.send(&message);
                         continue;
                     }
-                    let (frames, message) = (self.frames.clone(), message.clone());
-                    later(&self.gate, delay, async move { frames.send(&message) });
+                    let Some(bytes) = encoded(&message) else {
+                        return;
+                    };
+                    let (frames, length) = (self.frames.clone(), bytes.len());
+                    let send = async move { frames.send_frame(bytes) };
+                    later(&self.gate, length, delay, send);
                 }
             }
         }
@@ -311,8 +328,13 @@ impl<T: Linked> Outbox<T> {
 
 /// Does something with a message after a delay, holding up nobody. Where too many are held back
 /// already, the message is lost.
-fn later(gate: &Gate, delay: Duration, action: impl Future<Output = ()> + Send + 'static) {
-    let Some(held) = gate.hold() else {
+fn later(
+    gate: &Gate,
+    bytes: usize,
+    delay: Duration,
+    action: impl Future<Output = ()> + Send + 'static,
+) {
+    let Some(held) = gate.hold(bytes) else {
         return;
     };
     tokio::spawn(async move {
@@ -406,7 +428,7 @@ pub async fn read_all<T: Linked, I: Send + 'static>(
                         }
                         continue;
                     }
-                    later(reading.gate, delay, async move {
+                    later(reading.gate, reader.last_bytes, delay, async move {
                         drop(inputs.send(input).await);
                     });
                 }

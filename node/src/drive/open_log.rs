@@ -10,7 +10,7 @@ use super::real_disk::RealDisk;
 use super::reporter::Reporter;
 use super::{NodeError, OnDamage, ServerConfig};
 use crate::event::Event;
-use crate::log::{DiskError, DiskOperation, Identity, Log, LogError, Opened, Record};
+use crate::log::{Disk, DiskError, DiskOperation, Identity, Log, LogError, Opened, Record};
 
 /// The log's directory in the server's.
 const LOG: &str = "log";
@@ -25,22 +25,13 @@ pub fn open_log(
     machine: &LocalMachine,
     reporter: Reporter,
 ) -> Result<Opened, NodeError> {
-    let identity = Identity {
-        cluster: config.cluster,
-        server: config.server,
-        servers: config.members.len() as u16,
+    let disk = || -> Result<_, DiskError> {
+        Ok(Arc::new(
+            machine.disk(RealDisk::open(&config.dir.join(LOG))?),
+        ))
     };
-    let open = || -> Result<Opened, NodeError> {
-        let disk = machine.disk(RealDisk::open(&config.dir.join(LOG))?);
-        let mut opened = Log::open(Arc::new(disk), identity, rand::random())?;
-        // Also when the process that set it aside came no further.
-        if !opened.recovered.lost && damaged_logs(&config.dir).next().is_some() {
-            opened.writer.commit(&[Record::Lost])?;
-            opened.recovered.lost = true;
-        }
-        Ok(opened)
-    };
-    let (file, offset, what) = match open() {
+    let damaged = disk()?;
+    let (file, offset, what) = match open_on(config, damaged.clone()) {
         Err(NodeError::Log(LogError::Damaged {
             file, offset, what, ..
         // Alone it has nobody to learn from.
@@ -50,6 +41,8 @@ pub fn open_log(
         opened => return opened,
     };
     let to = set_aside(&config.dir)?;
+    // Until here it was locked: another process must not set aside what this one begins now.
+    drop(damaged);
     reporter.say(format_args!(
         "the log is damaged: {file}, byte {offset}: {what}. It is kept as {}. This server begins a \
          new log: it learns everything from its peers, and does not vote, because it cannot prove \
@@ -62,7 +55,22 @@ pub fn open_log(
         what,
         to: to.display().to_string(),
     });
-    open()
+    open_on(config, disk()?)
+}
+
+fn open_on(config: &ServerConfig, disk: Arc<dyn Disk>) -> Result<Opened, NodeError> {
+    let identity = Identity {
+        cluster: config.cluster,
+        server: config.server,
+        servers: config.members.len() as u16,
+    };
+    let mut opened = Log::open(disk, identity, rand::random())?;
+    // Also when the process that set it aside came no further.
+    if !opened.recovered.lost && !damaged_logs(&config.dir)?.is_empty() {
+        opened.writer.commit(&[Record::Lost])?;
+        opened.recovered.lost = true;
+    }
+    Ok(opened)
 }
 
 /// Gives the log's directory another name, durably. A crash in between leaves a damaged log, which
@@ -72,7 +80,7 @@ fn set_aside(dir: &Path) -> Result<PathBuf, DiskError> {
     let failed = |error: &io::Error| {
         DiskError::new(DiskOperation::SetAside, from.display().to_string(), error)
     };
-    let number = damaged_logs(dir).max().unwrap_or(0) + 1;
+    let number = damaged_logs(dir)?.into_iter().max().unwrap_or(0) + 1;
     let to = dir.join(format!("{SET_ASIDE}{number}"));
     fs::rename(&from, &to)
         .and_then(|()| File::open(dir)?.sync_all())
@@ -80,17 +88,25 @@ fn set_aside(dir: &Path) -> Result<PathBuf, DiskError> {
     Ok(to)
 }
 
-/// The numbers of the logs that were set aside.
-fn damaged_logs(dir: &Path) -> impl Iterator<Item = u32> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter_map(|entry| {
-        let name = entry.file_name().into_string().ok()?;
-        name.strip_prefix(SET_ASIDE)?.parse().ok()
-    })
+/// The numbers of the logs that were set aside. A directory that cannot be read says nothing of
+/// them, and must not pass for one without any: the server would vote.
+fn damaged_logs(dir: &Path) -> Result<Vec<u32>, DiskError> {
+    let failed =
+        |error: &io::Error| DiskError::new(DiskOperation::List, dir.display().to_string(), error);
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|error| failed(&error))? {
+        let name = entry.map_err(|error| failed(&error))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(SET_ASIDE));
+        numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
+    }
+    Ok(numbers)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
     use crate::ids::{Ballot, ServerId};
 
@@ -152,6 +168,42 @@ mod tests {
         }
     }
 
+    /// Whoever needs the space may remove what was set aside: the server still must not vote.
+    #[test]
+    fn it_knows_that_a_log_was_lost_without_the_one_that_was_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        damaged(dir.path());
+        drop(open(&config(dir.path(), OnDamage::Repair)).unwrap());
+        fs::remove_dir_all(dir.path().join("log.damaged-1")).unwrap();
+        let again = open(&config(dir.path(), OnDamage::Stop)).unwrap();
+        assert!(again.recovered.lost);
+    }
+
+    /// Two processes that were started at once: one of them gets the log. The other must not set the
+    /// new log aside, too, under the feet of the first.
+    #[test]
+    fn of_two_processes_at_once_one_sets_the_log_aside() {
+        for _ in 0..100 {
+            let dir = tempfile::tempdir().unwrap();
+            damaged(dir.path());
+            let both = Barrier::new(2);
+            let begin = || {
+                both.wait();
+                let opened = open(&config(dir.path(), OnDamage::Repair));
+                // Neither ends before both have tried.
+                both.wait();
+                opened.map(|opened| opened.recovered.lost)
+            };
+            let results = thread::scope(|scope| {
+                let other = scope.spawn(begin);
+                [begin(), other.join().unwrap()]
+            });
+            let opened = results.iter().filter(|result| matches!(result, Ok(true)));
+            assert_eq!(opened.count(), 1, "{results:?}");
+            assert_eq!(damaged_logs(dir.path()).unwrap(), [1]);
+        }
+    }
+
     #[test]
     fn a_process_that_died_when_it_had_set_the_log_aside_is_carried_on() {
         let dir = tempfile::tempdir().unwrap();
@@ -163,6 +215,14 @@ mod tests {
                 .recovered
                 .lost
         );
+    }
+
+    #[test]
+    fn what_was_set_aside_is_never_overlooked() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(damaged_logs(dir.path()).unwrap().is_empty());
+        let error = damaged_logs(&dir.path().join("away")).unwrap_err();
+        assert_eq!(error.kind, io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,20 +38,7 @@ impl RealDisk {
         make_directory(path)?;
         let directory =
             File::open(path).map_err(|error| failure(DiskOperation::Open, path, &error))?;
-        // The lock is on the directory itself, so no lock file is left behind.
-        let lock =
-            Flock::lock(directory, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-                match errno {
-                    Errno::EWOULDBLOCK => DiskError {
-                        operation: DiskOperation::Lock,
-                        file: path.display().to_string(),
-                        kind: io::ErrorKind::WouldBlock,
-                        reason: "another process has this log open; stop that server first"
-                            .to_string(),
-                    },
-                    errno => failure(DiskOperation::Lock, path, &io::Error::from(errno)),
-                }
-            })?;
+        let lock = lock(path, directory)?;
         Ok(RealDisk {
             path: path.to_path_buf(),
             directory: Directory::Writable(lock),
@@ -181,6 +168,35 @@ impl Disk for RealDisk {
         files.remove(file);
         let removed = fs::remove_file(self.path.join(file));
         self.on_file(DiskOperation::Remove, file, removed)
+    }
+}
+
+/// Locks the open directory, which must still be the one at `path`. The lock is on the directory
+/// itself, so no lock file is left behind, and it stays on it when it gets another name.
+fn lock(path: &Path, directory: File) -> Result<Flock<File>, DiskError> {
+    let taken = |reason: &str| DiskError {
+        operation: DiskOperation::Lock,
+        file: path.display().to_string(),
+        kind: io::ErrorKind::WouldBlock,
+        reason: reason.to_string(),
+    };
+    let lock =
+        Flock::lock(directory, FlockArg::LockExclusiveNonblock).map_err(
+            |(_, errno)| match errno {
+                Errno::EWOULDBLOCK => {
+                    taken("another process has this log open; stop that server first")
+                }
+                errno => failure(DiskOperation::Lock, path, &io::Error::from(errno)),
+            },
+        )?;
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let locked = lock.metadata().map(identity);
+    let locked = locked.map_err(|error| failure(DiskOperation::Lock, path, &error))?;
+    match fs::metadata(path).map(identity) {
+        Ok(there) if there == locked => Ok(lock),
+        _ => Err(taken(
+            "another process has just put another directory in its place; stop that server first",
+        )),
     }
 }
 

@@ -100,6 +100,22 @@ fn one_writer_at_a_time() {
     RealDisk::open(dir.path()).unwrap();
 }
 
+/// A process that opened the directory a moment before another one set it aside.
+#[test]
+fn a_directory_that_was_replaced_is_not_locked() {
+    let dir = directory();
+    let path = dir.path().join("log");
+    fs::create_dir(&path).unwrap();
+    let opened = File::open(&path).unwrap();
+    fs::rename(&path, dir.path().join("log.damaged-1")).unwrap();
+    let gone = lock(&path, opened.try_clone().unwrap()).unwrap_err();
+    assert_eq!(gone.kind, io::ErrorKind::WouldBlock);
+    fs::create_dir(&path).unwrap();
+    let replaced = lock(&path, opened).unwrap_err();
+    assert_eq!(replaced.kind, io::ErrorKind::WouldBlock);
+    lock(&path, File::open(&path).unwrap()).unwrap();
+}
+
 /// A segment a commit, more of them than files may be open, and one torn at its end.
 #[test]
 fn a_log() {

@@ -87,7 +87,8 @@ impl LogError {
             offset,
             what: what.into(),
             advice: format!(
-                "restore the file from a copy, or let a server that has peers set {place} aside \
+                "restore the file from a copy that lacks nothing (with an older one the server breaks \
+                 promises that it has forgotten), or let a server that has peers set {place} aside \
                  (--on-damage repair): it comes back as a replica that learns from them, and does \
                  not vote, because it cannot prove what it promised"
             ),

@@ -98,6 +98,9 @@ impl Replica {
             // Too far ahead to hold. The leader repeats it; until then this replica has to learn.
             self.fall_behind(from, Slot(slot.0 - self.config.limits.open_slots()));
             return;
+        } else if self.disk_is_behind() {
+            // As if it were lost: the leader repeats it.
+            return;
         } else {
             self.accept(ballot, slot, value);
         }

@@ -57,6 +57,10 @@ pub struct Limits {
     /// The most messages that wait for a slot at the leader; more are dropped, and their clients
     /// retry.
     pub queue_messages: usize,
+    /// While records of so many bytes wait for the disk, nothing more is accepted, learned or
+    /// proposed: a disk that stands still for a while must not cost the memory of what is said
+    /// meanwhile.
+    pub unwritten_bytes: usize,
 }
 
 impl Limits {
@@ -74,6 +78,7 @@ impl Default for Limits {
             batch_messages: 1024,
             window_slots: 64,
             queue_messages: 16 * 1024,
+            unwritten_bytes: 64 << 20,
         }
     }
 }

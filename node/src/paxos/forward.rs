@@ -120,6 +120,7 @@ impl Replica {
                 return;
             };
             if self.queue.waiting.is_empty()
+                || self.disk_is_behind()
                 || leading.in_flight.len() as u64 >= self.config.limits.window_slots
             {
                 return;

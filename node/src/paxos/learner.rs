@@ -88,6 +88,9 @@ impl Replica {
         if first > Slot(0) && first <= before.next() {
             let known = (before.0 + 1 - first.0) as usize;
             for value in values.into_iter().skip(known) {
+                if self.disk_is_behind() {
+                    break;
+                }
                 let slot = self.learner.chosen.next();
                 self.learned_while_leading(slot, &value);
                 if self.learner.chosen == before {

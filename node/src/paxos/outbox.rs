@@ -1,14 +1,20 @@
 //! The effects that a replica has gathered since they were last taken.
 
+use std::collections::VecDeque;
+
 use crate::ids::ServerId;
-use crate::log::Record;
+use crate::log::{Record, size_bytes};
 use crate::paxos::{Chosen, Effects, Led, Message, ReadReady, Serve};
+use crate::value::Value;
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     effects: Effects,
     /// Records emitted in the replica's life.
     records: u64,
+    /// The sizes of those that are not durable yet, roughly, and their sum.
+    unwritten: VecDeque<usize>,
+    unwritten_bytes: usize,
 }
 
 impl Outbox {
@@ -27,9 +33,28 @@ impl Outbox {
 
     /// Returns the record's number, from 1: it is durable once `persisted` reaches that.
     pub fn persist(&mut self, record: Record) -> u64 {
+        let bytes = match &record {
+            Record::Accepted { value, .. } | Record::Learned { value, .. } => size_bytes(value),
+            _ => size_bytes(&Value::Noop),
+        };
+        self.unwritten.push_back(bytes);
+        self.unwritten_bytes += bytes;
         self.effects.persist.push(record);
         self.records += 1;
         self.records
+    }
+
+    /// The first `upto` records of the replica's life are durable.
+    pub fn durable(&mut self, upto: u64) {
+        while self.records - (self.unwritten.len() as u64) < upto {
+            let bytes = self.unwritten.pop_front();
+            self.unwritten_bytes -= bytes.expect("no more records are durable than were emitted");
+        }
+    }
+
+    /// The size of the records that are not durable yet, roughly.
+    pub fn unwritten_bytes(&self) -> usize {
+        self.unwritten_bytes
     }
 
     pub fn chosen(&mut self, chosen: Chosen) {

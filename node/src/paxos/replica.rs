@@ -189,6 +189,7 @@ impl Replica {
             return;
         }
         self.durable = upto;
+        self.outbox.durable(upto);
         self.own_promise_durable();
         self.own_acceptances_durable();
     }
@@ -266,6 +267,11 @@ impl Replica {
 
     pub fn voting(&self) -> bool {
         self.voting
+    }
+
+    /// Whether so much waits for the disk that nothing may be added that is not needed to vote.
+    pub(super) fn disk_is_behind(&self) -> bool {
+        self.outbox.unwritten_bytes() >= self.config.limits.unwritten_bytes
     }
 
     pub(super) fn me(&self) -> ServerId {

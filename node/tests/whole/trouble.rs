@@ -9,6 +9,7 @@ use paxosctl_node::log::{Disk, Log, LogError, MemoryDisk};
 use rand::RngExt;
 
 use super::network::{Packet, Weather};
+use super::process::read;
 use super::{Node, TROUBLE_ENDS, World};
 
 /// Which disks may be emptied.
@@ -57,7 +58,7 @@ impl Trouble {
     }
 }
 
-/// Flips some bit of the log, and sees that it does not go unnoticed. Whether there is one.
+/// Flips some bit of the log, and sees that it does not go unnoticed. Whether it did damage.
 fn flip_anywhere(disk: &MemoryDisk, at: u64, bit: u8) -> bool {
     let files = disk.list().expect("a disk");
     let lengths: Vec<u64> = (files.iter())
@@ -69,13 +70,19 @@ fn flip_anywhere(disk: &MemoryDisk, at: u64, bit: u8) -> bool {
     };
     for (file, &length) in files.iter().zip(&lengths) {
         if at < length {
+            let before = read(disk);
             disk.flip_bit(file, at, bit);
-            let read = Log::read_only(Arc::new(disk.clone()));
-            assert!(
-                matches!(read, Err(LogError::Damaged { .. })),
+            let after = Log::read_only(Arc::new(disk.clone()));
+            if let Err(LogError::Damaged { .. }) = after {
+                return true;
+            }
+            // It hit what a crash had torn, and is cut off with it.
+            assert_eq!(
+                read(disk),
+                before,
                 "{file}, byte {at}, bit {bit}: not noticed"
             );
-            return true;
+            return false;
         }
         at -= length;
     }
@@ -246,10 +253,12 @@ impl World {
         let at: u64 = self.rng.random();
         let bit = self.rng.random_range(0..8);
         if let Some(site) = self.sites.get_mut(&server) {
-            if flip {
-                // The shell sets a damaged log aside and begins a new one.
-                site.lost |= flip_anywhere(&site.disk, at, bit);
+            let damaged = flip && flip_anywhere(&site.disk, at, bit);
+            if self.trouble.wipes == Wipes::Damage && !damaged {
+                return;
             }
+            // The shell sets a damaged log aside and begins a new one.
+            site.lost |= damaged;
             site.disk = MemoryDisk::new();
             site.wiped = true;
         }

@@ -75,7 +75,6 @@ fn event(line: u64, form: Value) -> Result<Option<Event>, ImportError> {
     let missing = |name: &str| ImportError::new(line, format!("{name} is missing"), EXAMPLE);
     let process = match process.ok_or_else(|| missing(":process"))? {
         Value::Keyword(_) => return Ok(None),
-        Value::Text(name) => name.into(),
         other => other.to_string(),
     };
     let kind = kind.ok_or_else(|| missing(":type"))?;

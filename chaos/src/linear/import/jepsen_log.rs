@@ -71,10 +71,12 @@ fn fields(line: &str) -> Option<Fields<'_>> {
     let (kind, rest) = word(rest)?;
     let kind = Kind::of(kind.strip_prefix(':')?)?;
     let (function, rest) = word(rest)?;
-    Some(Fields {
+    let function = function.strip_prefix(':')?;
+    let plain = |letter: char| letter.is_ascii_graphic();
+    function.chars().all(plain).then_some(Fields {
         process,
         kind,
-        function: function.strip_prefix(':')?,
+        function,
         rest,
     })
 }

@@ -285,3 +285,30 @@ fn a_cluster_that_could_not_run_says_why() {
         "COULD NOT RUN  story · seed 7\n  • s2 was not ready within 5 s: address in use: 127.0.0.1:21002\n\nrun again: paxosctl run story.yaml --seed 7\n"
     );
 }
+
+#[test]
+fn a_silence_is_told_with_its_reason() {
+    let mut result = result(&sound());
+    let window = |from_us: u64, owed: bool, why: &str| WindowRow {
+        from_us,
+        to_us: from_us + 700_000,
+        owed,
+        why: why.to_string(),
+        faults: vec!["f1 (kill leader: s2)".to_string()],
+    };
+    result.windows = vec![
+        window(1_000_000, true, "a majority was possible"),
+        window(3_000_000, false, "no majority was possible"),
+    ];
+    let wide = Look {
+        width: Some(120),
+        colour: false,
+    };
+    let text = tables(&result, wide);
+    for line in [
+        "no ack from 1.000 s to 1.700 s, a majority was possible; f1 (kill leader: s2)",
+        "no ack from 3.000 s to 3.700 s, no majority was possible; f1 (kill leader: s2)",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+}

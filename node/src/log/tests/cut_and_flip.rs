@@ -261,9 +261,10 @@ fn the_refusal_says_where_and_what_to_do() {
     assert_eq!(
         error.to_string(),
         "the log is damaged: memory/00000001.log, byte 48: the checksum of group 1 is wrong, and \
-         more follows it. What to do: restore the file from a copy, or let a server that has peers \
-         set memory aside (--on-damage repair): it comes back as a replica that learns from them, \
-         and does not vote, because it cannot prove what it promised."
+         more follows it. What to do: restore the file from a copy that lacks nothing (with an older \
+         one the server breaks promises that it has forgotten), or let a server that has peers set \
+         memory aside (--on-damage repair): it comes back as a replica that learns from them, and \
+         does not vote, because it cannot prove what it promised."
     );
 }
 

@@ -80,6 +80,7 @@ fn segments_roll_and_repeat_the_vote_state() {
     let disk = MemoryDisk::new();
     let mut opened = open(&disk).unwrap();
     let mut commits = life();
+    commits.push(vec![Record::Lost]);
     for slot in 8..60 {
         commits.push(vec![accepted(slot, 7, value(slot, "more and more of it"))]);
     }

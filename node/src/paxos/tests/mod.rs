@@ -7,6 +7,7 @@ mod learner;
 mod phase1;
 mod push;
 mod serve;
+mod slow_disk;
 
 use std::time::Duration;
 
