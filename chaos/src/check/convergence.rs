@@ -72,11 +72,10 @@ pub(crate) fn check(context: &Context) -> CheckResult {
         }
     }
     let live = context.live().count() as u64;
-    let after = converged_us.map_or_else(String::new, time);
-    findings.finish(format!(
-        "{} level {after} after healing",
-        count(live, "replica")
-    ))
+    let after = converged_us.map_or_else(String::new, |took_us| {
+        format!(" level {} after healing", time(took_us))
+    });
+    findings.finish(format!("{}{after}", count(live, "replica")))
 }
 
 /// The first live replica that is behind the longest one, and how far.

@@ -74,8 +74,10 @@ pub fn tables(result: &RunResult, look: Look) -> String {
 const RULED: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// A column that may be wrapped is not made narrower than this.
+/// A column that may be wrapped is not made narrower than this, nor than its longest word, if that
+/// is no longer than the second.
 const NARROWEST: u16 = 12;
+const LONGEST_WORD: u16 = 20;
 
 struct Out {
     text: String,
@@ -186,9 +188,12 @@ impl Out {
     /// wide, each row becomes lines `column: value`.
     fn place(&mut self, mut table: Table, wraps: &[usize]) {
         let contents = table.column_max_content_widths();
+        let words: Vec<u16> = (0..contents.len())
+            .map(|place| longest_word(&table, place).min(LONGEST_WORD))
+            .collect();
         for (place, column) in table.column_iter_mut().enumerate() {
             let constraint = if wraps.contains(&place) {
-                let least = contents[place].min(NARROWEST);
+                let least = contents[place].min(NARROWEST.max(words[place]));
                 // The boundary includes the column's padding.
                 ColumnConstraint::LowerBoundary(Width::Fixed(least + 2))
             } else {
@@ -220,6 +225,20 @@ impl Out {
             }
         }
     }
+}
+
+/// The width of the longest word in a column.
+fn longest_word(table: &Table, column: usize) -> u16 {
+    let cells = table
+        .row_iter()
+        .filter_map(|row| row.cell_iter().nth(column));
+    let words = cells.flat_map(|cell| {
+        let text = cell.content();
+        text.split(' ').map(|word| word.width()).max()
+    });
+    words
+        .max()
+        .map_or(0, |width| u16::try_from(width).unwrap_or(u16::MAX))
 }
 
 /// The columns that a line takes on a terminal, without its escapes and the space at its end.

@@ -128,7 +128,7 @@ pub(crate) fn faults(context: &Context) -> Vec<FaultRow> {
         .collect()
 }
 
-/// What was observed, in a few words: `s2 ended: signal 9`, `table 4 on 6 nodes, 37 messages hit`.
+/// What was observed, in a few words: `s2 ended: signal 9`, `37 messages hit`.
 fn effect(context: &Context, firing: &Firing) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut tables: Vec<(u64, u64)> = Vec::new();
@@ -178,9 +178,6 @@ fn effect(context: &Context, firing: &Firing) -> String {
     } else {
         parts.append(&mut machines);
     }
-    for (generation, nodes) in &tables {
-        parts.push(format!("table {generation} on {}", count(*nodes, "node")));
-    }
     if let Some(&(from, _)) = tables.iter().min() {
         let to = firing
             .heals
@@ -196,6 +193,10 @@ fn effect(context: &Context, firing: &Firing) -> String {
             .min()
             .unwrap_or(u64::MAX);
         let hits = link_hits(context, firing.fault, from, to);
+        if hits == 0 {
+            let nodes = tables.iter().map(|(_, nodes)| *nodes).max().unwrap_or(0);
+            parts.push(format!("in force on {}", count(nodes, "node")));
+        }
         parts.push(format!("{} hit", count(hits, "message")));
     }
     if parts.is_empty() {

@@ -84,10 +84,12 @@ impl Reports {
     /// verdict all the same.
     pub fn show(&self, judged: &Judged) -> Result<(), Failure> {
         let result = &judged.result;
-        let name = self.remember(result);
+        let (name, gap) = (self.remember(result), self.gap());
         for report in &self.asked {
             match (report.kind, &report.path) {
-                (ReportKind::Table, None) => print_all(&tables(result, screen()))?,
+                (ReportKind::Table, None) => {
+                    print_all(&format!("{gap}{}", tables(result, screen())))?;
+                }
                 (ReportKind::Markdown, None) => print_all(&markdown(result))?,
                 (ReportKind::Html, None) => print_all(&page(judged))?,
                 (ReportKind::Html, Some(path)) if self.several_runs => {
@@ -147,6 +149,12 @@ impl Reports {
         } else {
             note(lines.trim_end());
         }
+    }
+
+    /// What stands between the tables of the last run that was remembered and those before it.
+    fn gap(&self) -> &'static str {
+        let shown = self.shown.lock().expect("nobody panics");
+        if shown.len() > 1 { "\n" } else { "" }
     }
 
     /// Notes a result, and returns its name among them.
