@@ -10,7 +10,7 @@ use std::thread;
 use support::Place;
 
 /// Plans spend most of their time waiting, so a few share the machine well.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 4;
 
 fn plans() -> Vec<PathBuf> {
     let plans = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
