@@ -3,6 +3,9 @@
 use super::{ActionLine, Evidence, HEAL, Step};
 use crate::target::Action;
 
+/// More nodes or links are counted, not named.
+const NAMED: usize = 4;
+
 /// One firing of one fault: what broke, and what healed it.
 #[derive(Debug)]
 pub struct Firing<'a> {
@@ -66,7 +69,7 @@ impl Firing<'_> {
             .any(|line| matches!(line.action, Action::Links { .. }))
     }
 
-    /// `f1 (kill leader: s2)`
+    /// `f1 (kill leader: s2)`; of many nodes or links the first few.
     pub fn describe(&self) -> String {
         let mut resolved: Vec<&str> = Vec::new();
         for name in self.breaks.iter().flat_map(|line| &line.resolved) {
@@ -74,10 +77,14 @@ impl Firing<'_> {
                 resolved.push(name);
             }
         }
+        let mut names = resolved[..resolved.len().min(NAMED)].join(",");
+        if resolved.len() > NAMED {
+            names.push_str(&format!(" and {} more", resolved.len() - NAMED));
+        }
         if resolved.is_empty() || self.planned.ends_with(&resolved.join(",")) {
             format!("{} ({})", self.fault, self.planned)
         } else {
-            format!("{} ({}: {})", self.fault, self.planned, resolved.join(","))
+            format!("{} ({}: {names})", self.fault, self.planned)
         }
     }
 
