@@ -165,9 +165,9 @@ fn point_latest(runs: &Path, run: &Path) -> Result<(), Failure> {
     let Some(name) = run.file_name() else {
         return Ok(());
     };
-    let temporary = runs.join(format!(".latest-{}", std::process::id()));
+    // Runs may begin at the same moment, also in one process: only the run's own name is its own.
+    let temporary = runs.join(format!(".latest-{}", name.display()));
     let latest = runs.join("latest");
-    let _ = fs::remove_file(&temporary);
     symlink(name, &temporary)
         .and_then(|()| fs::rename(&temporary, &latest))
         .map_err(|error| Failure::file("make", &latest, error))
@@ -189,6 +189,26 @@ mod tests {
             fs::canonicalize(latest).expect("a link"),
             fs::canonicalize(second.path()).expect("a directory")
         );
+    }
+
+    #[test]
+    fn runs_of_one_plan_may_begin_at_the_same_moment() {
+        let home = tempfile::tempdir().expect("temp dir");
+        let place = RunPlace::Home(home.path().to_owned());
+        std::thread::scope(|scope| {
+            for seed in 0..8 {
+                let place = &place;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        RunDir::create(place, "churn", seed).expect("made");
+                    }
+                });
+            }
+        });
+        let runs = home.path().join("runs/churn");
+        assert!(fs::canonicalize(runs.join("latest")).is_ok());
+        let entries = fs::read_dir(runs).expect("a directory");
+        assert_eq!(entries.count(), 8 * 50 + 1);
     }
 
     #[test]
