@@ -10,7 +10,7 @@ use std::process::Child;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Place, finish, wait_until};
+use support::{Place, finish, start_until, wait_until};
 
 const PLAN: &str = "\
 version: 1
@@ -76,18 +76,6 @@ fn rules(place: &Place, node: &str) -> Vec<String> {
         .collect();
     rules.dedup();
     rules
-}
-
-fn start_until(place: &Place, arguments: &[&str], words: &str) -> (Child, PathBuf) {
-    let errors = place.path().join("stderr.txt");
-    let file = fs::File::create(&errors).expect("a file");
-    let child = place
-        .command(arguments)
-        .stderr(file)
-        .spawn()
-        .expect("paxosctl starts");
-    until(&errors, words);
-    (child, errors)
 }
 
 fn until(errors: &PathBuf, words: &str) {
@@ -313,7 +301,7 @@ fn a_node_that_cannot_come_back_is_a_failure_and_nothing_of_it_is_left() {
 fn an_interrupt_heals_what_was_to_last() {
     let place = up();
     let arguments = ["pause", "s2", "--for", "100s"];
-    let (pause, errors) = start_until(&place, &arguments, "Ctrl-C heals it at once");
+    let (pause, errors) = start_until(&place, &arguments, "Ctrl-C heals it at once", 1);
     assert_eq!(state(&place, "s2"), "paused");
     // Others are not kept waiting meanwhile.
     place.run(&["pause", "s3", "--for", "10ms"]).expect_code(0);
@@ -329,7 +317,7 @@ fn an_interrupt_heals_what_was_to_last() {
 fn a_foreground_cluster_tells_what_is_done_to_it() {
     let place = Place::new();
     place.file("chat.yaml", PLAN);
-    let (up, errors) = start_until(&place, &["up", "chat.yaml"], "is ready");
+    let (up, errors) = start_until(&place, &["up", "chat.yaml"], "is ready", 1);
     place.run(&["kill", "s2"]).expect_code(0);
     until(&errors, "s2       | ended: signal 9");
     says(&place, &["restart", "s2"], 2, "in the foreground");

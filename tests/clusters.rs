@@ -4,13 +4,12 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Output, Place, finish, wait_until};
+use support::{Output, Place, finish, nothing_is_left, start_until, wait_until};
 
 /// Two seconds of chat with a server killed and restarted in between.
 const PLAN: &str = "\
@@ -47,30 +46,6 @@ fn place() -> Place {
     place.file("small.yaml", PLAN);
     place.file("long.yaml", LONG_PLAN);
     place
-}
-
-#[track_caller]
-fn nothing_is_left(place: &Place) {
-    // A node names its directory on its command line.
-    wait_until("every process of the place is gone", || {
-        place.processes().is_empty().then_some(())
-    });
-}
-
-/// Starts a command and waits until its standard error, which is kept in a file, has the words.
-fn start_until(place: &Place, arguments: &[&str], words: &str) -> (Child, PathBuf) {
-    let errors = place.path().join("stderr.txt");
-    let file = fs::File::create(&errors).expect("a file");
-    let child = place
-        .command(arguments)
-        .stderr(file)
-        .spawn()
-        .expect("paxosctl starts");
-    wait_until(words, || {
-        let text = fs::read_to_string(&errors).expect("a file");
-        text.contains(words).then_some(())
-    });
-    (child, errors)
 }
 
 fn signal(child: &Child, signal: Signal) {
@@ -177,7 +152,7 @@ fn several_runs_have_a_directory_each() {
 #[test]
 fn a_killed_run_leaves_no_process_not_even_a_paused_one() {
     let place = place();
-    let (mut run, _) = start_until(&place, &["run", "long.yaml"], "pause s2 → s2 (paused)");
+    let (mut run, _) = start_until(&place, &["run", "long.yaml"], "pause s2 → s2 (paused)", 1);
     assert_eq!(place.processes().len(), 5);
     signal(&run, Signal::SIGKILL);
     run.wait().expect("a child");
@@ -189,7 +164,7 @@ fn an_interrupted_run_heals_tears_down_and_says_so() {
     for (name, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let place = place();
         let arguments = ["run", "long.yaml", "--out", "run"];
-        let (run, errors) = start_until(&place, &arguments, "pause s2 → s2 (paused)");
+        let (run, errors) = start_until(&place, &arguments, "pause s2 → s2 (paused)", 1);
         signal(&run, name);
         let output = finish(run);
         output.expect_code(code);
@@ -302,7 +277,7 @@ fn a_node_of_a_detached_cluster_is_restarted_dead_or_alive() {
     nothing_is_left(&place);
     place.run(&["restart", "s1"]).expect_code(3);
 
-    let (up, _) = start_until(&place, &["up", "small.yaml"], "is ready");
+    let (up, _) = start_until(&place, &["up", "small.yaml"], "is ready", 1);
     let refused = place.run(&["restart", "s1"]);
     refused.expect_code(2);
     assert!(
@@ -333,19 +308,19 @@ fn two_clusters_side_by_side() {
 #[test]
 fn a_foreground_cluster_ends_with_a_down_elsewhere_or_a_signal() {
     let place = place();
-    let (up, _) = start_until(&place, &["up", "small.yaml"], "is ready");
+    let (up, _) = start_until(&place, &["up", "small.yaml"], "is ready", 1);
     place.run(&["down"]).expect_code(0);
     finish(up).expect_code(0);
     nothing_is_left(&place);
 
-    let (up, _) = start_until(&place, &["up", "small.yaml"], "is ready");
+    let (up, _) = start_until(&place, &["up", "small.yaml"], "is ready", 1);
     signal(&up, Signal::SIGINT);
     finish(up).expect_code(130);
     nothing_is_left(&place);
     let ps = place.run(&["ps"]);
     assert_eq!(ps.stderr, "nothing is running\n");
 
-    let (mut up, _) = start_until(&place, &["up", "small.yaml"], "is ready");
+    let (mut up, _) = start_until(&place, &["up", "small.yaml"], "is ready", 1);
     signal(&up, Signal::SIGKILL);
     up.wait().expect("a child");
     nothing_is_left(&place);

@@ -3,13 +3,11 @@
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Child;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Place, finish, wait_until};
+use support::{Place, finish, nothing_is_left, start_until};
 
 /// A second of chat with a server paused in between.
 const PLAN: &str = "\
@@ -41,29 +39,6 @@ fn place() -> Place {
     let long = PLAN.replace("NAME", "long").replace("at: 900ms", "at: 60s");
     place.file("long.yaml", &long);
     place
-}
-
-#[track_caller]
-fn nothing_is_left(place: &Place) {
-    wait_until("every process of the place is gone", || {
-        place.processes().is_empty().then_some(())
-    });
-}
-
-/// Starts a command and waits until its standard error has the words so many times.
-fn start_until(place: &Place, arguments: &[&str], words: &str, times: usize) -> (Child, PathBuf) {
-    let errors = place.path().join("stderr.txt");
-    let file = fs::File::create(&errors).expect("a file");
-    let child = place
-        .command(arguments)
-        .stderr(file)
-        .spawn()
-        .expect("paxosctl starts");
-    wait_until(words, || {
-        let text = fs::read_to_string(&errors).expect("a file");
-        (text.matches(words).count() >= times).then_some(())
-    });
-    (child, errors)
 }
 
 fn verdict(place: &Place, run: &str) -> Value {

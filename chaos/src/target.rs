@@ -66,6 +66,27 @@ pub enum Action {
     Fall { nodes: Vec<String> },
 }
 
+impl Action {
+    /// The nodes that it is for; `None` where it concerns tables of all nodes.
+    pub fn nodes(&self) -> Option<&[String]> {
+        match self {
+            Action::Kill { nodes }
+            | Action::Stop { nodes }
+            | Action::Start { nodes }
+            | Action::Pause { nodes }
+            | Action::Resume { nodes }
+            | Action::Damage { nodes, .. }
+            | Action::Fall { nodes } => Some(nodes),
+            Action::Links { .. } | Action::Machine { .. } => None,
+        }
+    }
+
+    /// Whether it is for nodes, and there is none.
+    pub fn is_of_no_node(&self) -> bool {
+        self.nodes().is_some_and(<[String]>::is_empty)
+    }
+}
+
 /// What was observed to change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {

@@ -168,3 +168,33 @@ pub fn processes_naming(text: &str) -> Vec<u32> {
     pids.sort_unstable();
     pids
 }
+
+/// No process of the place runs any more: a node names its directory on its command line.
+#[track_caller]
+pub fn nothing_is_left(place: &Place) {
+    wait_until("every process of the place is gone", || {
+        place.processes().is_empty().then_some(())
+    });
+}
+
+/// Starts a command and waits until its standard error, which is kept in a file, has the words so
+/// many times.
+pub fn start_until(
+    place: &Place,
+    arguments: &[&str],
+    words: &str,
+    times: usize,
+) -> (Child, PathBuf) {
+    let errors = place.path().join("stderr.txt");
+    let file = fs::File::create(&errors).expect("a file");
+    let child = place
+        .command(arguments)
+        .stderr(file)
+        .spawn()
+        .expect("paxosctl starts");
+    wait_until(words, || {
+        let text = fs::read_to_string(&errors).expect("a file");
+        (text.matches(words).count() >= times).then_some(())
+    });
+    (child, errors)
+}

@@ -86,7 +86,7 @@ pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
     let own_heals = firing
         .heals
         .iter()
-        .filter(|line| line.fault == firing.fault && !of_no_node(&line.action));
+        .filter(|line| line.fault == firing.fault && !line.action.is_of_no_node());
     for (line, word) in steps.chain(own_heals.map(|line| (line, "healed"))) {
         if let Some(error) = &line.error {
             return Some(plain(error));
@@ -101,19 +101,6 @@ pub(crate) fn problem(context: &Context, firing: &Firing) -> Option<String> {
     machine_bit::problem(context, firing)
 }
 
-fn of_no_node(action: &Action) -> bool {
-    match action {
-        Action::Kill { nodes }
-        | Action::Stop { nodes }
-        | Action::Start { nodes }
-        | Action::Pause { nodes }
-        | Action::Resume { nodes }
-        | Action::Damage { nodes, .. }
-        | Action::Fall { nodes } => nodes.is_empty(),
-        Action::Links { .. } | Action::Machine { .. } => false,
-    }
-}
-
 fn no_effect(line: &ActionLine, word: &str) -> Option<String> {
     for change in &line.changes {
         if let Change::Nothing { node, reason } = change {
@@ -123,16 +110,7 @@ fn no_effect(line: &ActionLine, word: &str) -> Option<String> {
     if line.changes.is_empty() {
         return Some(format!("nothing was observed to be {word}"));
     }
-    let nodes = match &line.action {
-        Action::Kill { nodes }
-        | Action::Stop { nodes }
-        | Action::Start { nodes }
-        | Action::Pause { nodes }
-        | Action::Resume { nodes }
-        | Action::Damage { nodes, .. }
-        | Action::Fall { nodes } => nodes,
-        Action::Links { .. } | Action::Machine { .. } => return None,
-    };
+    let nodes = line.action.nodes()?;
     let missing = nodes.iter().find(|node| {
         !line
             .changes

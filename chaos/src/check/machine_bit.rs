@@ -304,6 +304,6 @@ fn began_anew(context: &Context, firing: &Firing, node: &str) -> bool {
     let servers = evidence.header.servers.iter().zip(&evidence.servers);
     servers
         .filter(|(name, _)| *name == node)
-        .flat_map(|(_, server)| &server.new_logs)
-        .any(|at_us| (firing.begun_us()..=until_us).contains(at_us))
+        .flat_map(|(_, server)| server.new_logs())
+        .any(|at_us| (firing.begun_us()..=until_us).contains(&at_us))
 }

@@ -14,6 +14,7 @@ mod client_order;
 mod context;
 mod convergence;
 mod disks;
+mod during;
 mod faults_bit;
 mod findings;
 mod gaps;

@@ -265,8 +265,6 @@ pub struct Server {
     pub not_voting: Option<String>,
     /// From when on it said so.
     pub not_voting_us: Option<u64>,
-    /// When it recovered another log than before: all that it had promised was lost by then.
-    pub new_logs: Vec<u64>,
 }
 
 /// An acceptance. The ballot is a place in [`Evidence::ballots`].
@@ -342,6 +340,18 @@ impl Server {
             What::Recovered(place) => Some(self.recoveries[place as usize].chosen),
             _ => None,
         }
+    }
+
+    /// When it recovered another log than before: all that it had promised was lost by then.
+    pub fn new_logs(&self) -> impl Iterator<Item = u64> {
+        self.events.iter().filter_map(|event| {
+            let What::Recovered(place) = event.what else {
+                return None;
+            };
+            let place = place as usize;
+            let before = &self.recoveries[place.checked_sub(1)?];
+            (before.incarnation != self.recoveries[place].incarnation).then_some(event.at_us)
+        })
     }
 }
 

@@ -59,10 +59,6 @@ impl Builder {
                     machine(evidence, node).cuts.push((at_us, cut_bytes));
                 }
                 let server = server_of(evidence, name)?;
-                let before = server.recoveries.last().map(|last| last.incarnation);
-                if before.is_some_and(|before| before != incarnation) {
-                    server.new_logs.push(at_us);
-                }
                 server.formed |= formed;
                 server.recoveries.push(recovery);
                 What::Recovered(server.recoveries.len() as u32 - 1)

@@ -220,20 +220,7 @@ fn break_nodes(
         }
         _ => vec![Action::Pause { nodes: all }],
     };
-    session.act(actions.into_iter().filter(has_nodes))
-}
-
-fn has_nodes(action: &Action) -> bool {
-    match action {
-        Action::Kill { nodes }
-        | Action::Stop { nodes }
-        | Action::Start { nodes }
-        | Action::Pause { nodes }
-        | Action::Resume { nodes }
-        | Action::Damage { nodes, .. }
-        | Action::Fall { nodes } => !nodes.is_empty(),
-        Action::Links { .. } | Action::Machine { .. } => true,
-    }
+    session.act(actions.into_iter().filter(|action| !action.is_of_no_node()))
 }
 
 /// Keeps account of what faults hold down.
@@ -317,7 +304,7 @@ fn heal_after(session: &mut Session, verb: &Verb, broken: &Broken) -> Result<(),
 }
 
 fn heal_nodes(session: &mut Session, words: &str, action: Action) -> Result<(), Failure> {
-    if !has_nodes(&action) {
+    if action.is_of_no_node() {
         note(&format!("{words}: it was healed already"));
         return Ok(());
     }
