@@ -131,14 +131,28 @@ impl Acceptances {
             .map(|((_, digest), _)| digest)
     }
 
-    /// Who had accepted the slot by this time, for a person: `s1 in ballot 1.s1, s2 in …`.
+    /// Who had accepted the slot by this time, for a person: `s1 in ballot 1.s1, s2 in …`; and which
+    /// value, where that differs.
     pub fn describe(&self, evidence: &Evidence, slot: u64, at_us: u64) -> String {
-        let mut by: Vec<String> = self
+        let accepted: Vec<(usize, Acceptance)> = self
             .in_slot(slot)
             .filter(|(_, acceptance)| acceptance.at_us <= at_us)
+            .collect();
+        let same = accepted
+            .windows(2)
+            .all(|pair| pair[0].1.digest == pair[1].1.digest);
+        let mut by: Vec<String> = accepted
+            .into_iter()
             .map(|(server, acceptance)| {
                 let ballot = evidence.ballots[acceptance.ballot as usize];
-                format!("{} in ballot {ballot}", evidence.header.servers[server])
+                let value = match same {
+                    true => String::new(),
+                    false => format!(" (digest {:08x})", acceptance.digest),
+                };
+                format!(
+                    "{} in ballot {ballot}{value}",
+                    evidence.header.servers[server]
+                )
             })
             .collect();
         by.sort();

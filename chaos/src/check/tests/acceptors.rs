@@ -365,3 +365,26 @@ fn a_server_votes_with_one_disk_and_only_when_all_know_it() {
     });
     assert_passes(&story.judge());
 }
+
+#[test]
+fn who_accepted_another_value_is_told_apart() {
+    let mut story = Story::new(3);
+    story.say("ann", "one");
+    let mut story = story.finish();
+    story.edit(|node, _, event| {
+        if let Event::Accepted(acceptance) = event
+            && node != "s1"
+        {
+            acceptance.digest = u32::from(node == "s2") + 7;
+        }
+    });
+    let result = story.judge();
+    let told = message(&result, "chosen-majority");
+    assert!(
+        told.contains(
+            "accepted by s1 in ballot 1.s1 (digest fd1c4ab3), s2 in ballot 1.s1 (digest 00000008), \
+             s3 in ballot 1.s1 (digest 00000007); 2 of 3"
+        ),
+        "{told}"
+    );
+}
