@@ -11,4 +11,5 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod sim;
 pub mod target;
