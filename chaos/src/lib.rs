@@ -13,3 +13,4 @@ pub mod run;
 pub mod schedule;
 pub mod sim;
 pub mod target;
+pub mod trace;

@@ -25,13 +25,12 @@ use paxosctl_node::client::Ask;
 use paxosctl_node::ids::ServerId;
 use rand::RngExt;
 
-pub use trace::{Fate, TraceStep, TraceWhat};
-
 use crate::check::DiskLog;
 use crate::plan::Plan;
 use crate::target::{
     Action, Effect, Observation, Op, ReplicaLog, Target, TargetError, read_disk,
 };
+use crate::trace::TraceStep;
 use queue::Happening;
 use world::{Ending, Role, World};
 

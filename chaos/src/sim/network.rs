@@ -14,9 +14,9 @@ use paxosctl_node::wire::{
 };
 
 use super::queue::{End, Happening, Life, NodeIndex};
-use super::trace::Fate;
 use super::weather::chance;
 use super::world::{World, micros};
+use crate::trace::Fate;
 
 /// A side that does not finish the handshake in this time gives up.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(2);

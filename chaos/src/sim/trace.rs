@@ -1,58 +1,16 @@
-//! What happened, step by step, for a person to read.
+//! Notes what happens, if it is wanted.
 
 use std::collections::VecDeque;
 
 use paxosctl_node::event::Event;
-use serde::{Deserialize, Serialize};
 
 use super::network::Packet;
 use super::queue::{End, NodeIndex};
 use super::world::World;
+use crate::trace::{Fate, TraceStep, TraceWhat};
 
 /// The most steps that are kept; the oldest go first.
 const MOST_STEPS: usize = 2_000_000;
-
-/// One step of a trace. Times are microseconds since the cluster was ready.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TraceStep {
-    pub at_us: u64,
-    pub what: TraceWhat,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TraceWhat {
-    /// A message left `from`, or did not.
-    Sent {
-        from: String,
-        to: String,
-        message: String,
-        fate: Fate,
-    },
-    /// It was taken by `to`.
-    Taken {
-        from: String,
-        to: String,
-        message: String,
-    },
-    /// A node's own line.
-    Event { node: String, event: Event },
-    /// A process ended.
-    Ended { node: String, status: String },
-}
-
-/// What becomes of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fate {
-    Arrives { at_us: u64 },
-    /// By the network.
-    Lost,
-    /// By the sender's link table.
-    DroppedLeaving,
-    /// By the receiver's link table.
-    DroppedArriving,
-}
 
 /// The last steps of a run.
 #[derive(Debug, Default)]
