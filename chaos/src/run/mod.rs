@@ -89,7 +89,7 @@ pub fn run(
     plan: &Plan,
     seed: u64,
     target: &mut dyn Target,
-    sink: &mut dyn FnMut(&Line),
+    sink: &mut dyn FnMut(Line),
     progress: &mut dyn FnMut(Progress),
     stop: &dyn Fn() -> bool,
 ) -> RunOutcome {
@@ -144,7 +144,7 @@ struct Run<'a> {
     /// The servers whose logs were read.
     logs: BTreeSet<ServerId>,
     target: &'a mut dyn Target,
-    sink: &'a mut dyn FnMut(&Line),
+    sink: &'a mut dyn FnMut(Line),
     progress: &'a mut dyn FnMut(Progress),
     stop: &'a dyn Fn() -> bool,
 }
@@ -171,14 +171,14 @@ impl Run<'_> {
             clients: schedule::clients(self.plan),
             command: command(self.plan, self.seed),
         };
-        (self.sink)(&Line::Run(header));
+        (self.sink)(Line::Run(header));
         let phases = self.phases();
         if let Err(Ended::Stopped) = phases {
             self.interrupt();
         }
         let at_us = micros(self.target.now());
         let interrupted = phases.is_err();
-        (self.sink)(&Line::End { at_us, interrupted });
+        (self.sink)(Line::End { at_us, interrupted });
         phases
     }
 
@@ -351,7 +351,7 @@ impl Run<'_> {
 
     fn phase_at(&mut self, at: Duration, phase: Phase, until: Duration) {
         let at_us = micros(at);
-        (self.sink)(&Line::Phase { at_us, phase });
+        (self.sink)(Line::Phase { at_us, phase });
         (self.progress)(Progress::Phase { at, phase, until });
     }
 
@@ -405,7 +405,7 @@ impl Run<'_> {
                         self.faults.struck(&node, at_us);
                     }
                     let what = event.event;
-                    (self.sink)(&Line::Node { at_us, node, what });
+                    (self.sink)(Line::Node { at_us, node, what });
                 }
                 Observation::Died {
                     node,
@@ -419,7 +419,7 @@ impl Run<'_> {
                         node: &node,
                         status: &status,
                     });
-                    (self.sink)(&Line::Died {
+                    (self.sink)(Line::Died {
                         at_us: micros(at),
                         node,
                         status,
@@ -442,7 +442,7 @@ impl Run<'_> {
             values,
             chosen,
         } = log;
-        (self.sink)(&Line::Log {
+        (self.sink)(Line::Log {
             server,
             source,
             chosen,
@@ -450,7 +450,7 @@ impl Run<'_> {
         let mut slot = paxosctl_node::ids::Slot(0);
         for value in values {
             slot = slot.next();
-            (self.sink)(&Line::Slot {
+            (self.sink)(Line::Slot {
                 server,
                 slot,
                 value,

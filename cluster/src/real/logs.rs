@@ -6,18 +6,15 @@ use std::thread;
 use std::time::Duration;
 
 use paxosctl_chaos::check::DiskLog;
-use paxosctl_chaos::target::{LogSource, Observation, ReplicaLog};
+use paxosctl_chaos::target::{LogSource, Observation, ReplicaLog, read_disk};
 use paxosctl_node::drive::RealDisk;
-use paxosctl_node::ids::{Ballot, Slot};
-use paxosctl_node::log::Log;
+use paxosctl_node::ids::Slot;
 
 use super::{Incoming, RealTarget, members};
 use crate::observer::Observer;
 
 /// How long a live server may take for each page of its log.
 const PAGE_WITHIN: Duration = Duration::from_secs(5);
-/// How much of a log on disk is read at a time, in bytes.
-const DISK_CHUNK_BYTES: usize = 16 << 20;
 
 impl RealTarget {
     /// Reads all logs, each in a thread of its own; they arrive as observations.
@@ -40,7 +37,7 @@ impl RealTarget {
                             source: LogSource::Served,
                             values,
                         })
-                        .unwrap_or_else(|error| unreadable(error.to_string()))
+                        .unwrap_or_else(|error| ReplicaLog::unreadable(error.to_string()))
                 };
                 // The run may be over by now.
                 let _ = sender.send(Incoming::Observed(Observation::Log { server, log }));
@@ -52,11 +49,8 @@ impl RealTarget {
 /// The log in a server's directory, which no process may be writing; an empty one if there is none.
 pub fn on_disk(node_dir: &Path) -> DiskLog {
     match read(node_dir) {
-        Ok(log) => log.unwrap_or_else(empty),
-        Err(reason) => DiskLog {
-            log: unreadable(reason),
-            ..empty()
-        },
+        Ok(log) => log.unwrap_or_else(DiskLog::empty),
+        Err(reason) => DiskLog::unreadable(reason),
     }
 }
 
@@ -64,8 +58,8 @@ pub fn on_disk(node_dir: &Path) -> DiskLog {
 fn of_dead_server(node_dir: &Path) -> ReplicaLog {
     match read(node_dir) {
         Ok(Some(log)) => log.log,
-        Ok(None) => unreadable(format!("{} holds no log", node_dir.display())),
-        Err(reason) => unreadable(reason),
+        Ok(None) => ReplicaLog::unreadable(format!("{} holds no log", node_dir.display())),
+        Err(reason) => ReplicaLog::unreadable(reason),
     }
 }
 
@@ -75,52 +69,5 @@ fn read(node_dir: &Path) -> Result<Option<DiskLog>, String> {
         return Ok(None);
     }
     let disk = RealDisk::read_only(&dir).map_err(|error| error.to_string())?;
-    let log = Log::read_only(Arc::new(disk)).map_err(|error| error.to_string())?;
-    let Some(log) = log else {
-        return Ok(None);
-    };
-    let chosen = log.history.chosen();
-    let mut values = Vec::new();
-    while (values.len() as u64) < chosen.0 {
-        let from = Slot(values.len() as u64 + 1);
-        let chunk = log
-            .history
-            .read(from, DISK_CHUNK_BYTES)
-            .map_err(|error| error.to_string())?;
-        if chunk.is_empty() {
-            return Err(format!("slot {from} of {chosen} is missing"));
-        }
-        values.extend(chunk);
-    }
-    let accepted = log.recovered.accepted.last();
-    Ok(Some(DiskLog {
-        last: accepted.map_or(chosen, |&(slot, _, _)| slot),
-        promised: log.recovered.promised,
-        log: ReplicaLog {
-            chosen,
-            source: LogSource::Disk,
-            values,
-        },
-    }))
-}
-
-/// The disk of a server that never wrote anything.
-fn empty() -> DiskLog {
-    DiskLog {
-        log: ReplicaLog {
-            source: LogSource::Disk,
-            values: Vec::new(),
-            chosen: Slot(0),
-        },
-        last: Slot(0),
-        promised: Ballot::ZERO,
-    }
-}
-
-fn unreadable(reason: String) -> ReplicaLog {
-    ReplicaLog {
-        source: LogSource::Unreadable { reason },
-        values: Vec::new(),
-        chosen: Slot(0),
-    }
+    read_disk(Arc::new(disk))
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use paxosctl_chaos::plan::Load;
-use paxosctl_chaos::target::{Action, Effect, Observation, Op, Target, TargetError};
+use paxosctl_chaos::target::{Action, Effect, Machines, Observation, Op, Target, TargetError};
 use paxosctl_node::drive::ClientCommand;
 use paxosctl_node::event::{Event, NodeEvent};
 use paxosctl_node::link::{Rule, Table};
@@ -31,7 +31,6 @@ use crate::runtime::{
     EVENTS_FILE, LINKS_FILE, Leftover, NodeSpec, Process, RELEASED_FILE, Runtime, RuntimeError,
     STDERR_FILE, Tail, Watcher, last_lines, replace_file, tear_down,
 };
-use machine::Machines;
 use node::{Ending, Node};
 
 /// How many of a dead node's last words are kept.

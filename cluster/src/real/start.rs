@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use paxosctl_chaos::target::Machines;
 use paxosctl_node::event::NodeEvent;
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::Table;
@@ -11,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::node::Node;
-use super::{BALANCER, Incoming, Machines, RealTarget, spec::ClusterSpec};
+use super::{BALANCER, Incoming, RealTarget, spec::ClusterSpec};
 use crate::clock::monotonic;
 use crate::interrupt::Interrupt;
 use crate::ports::{PortError, Ports, Wishes};

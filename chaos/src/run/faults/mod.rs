@@ -345,7 +345,7 @@ impl Run<'_> {
 
     fn record(&mut self, line: ActionLine) {
         (self.progress)(Progress::Action(&line));
-        (self.sink)(&Line::Action(line));
+        (self.sink)(Line::Action(line));
     }
 }
 

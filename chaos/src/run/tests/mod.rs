@@ -222,7 +222,7 @@ fn a_stop_heals_first() {
         polls.get() > 50
     };
     let mut lines = Vec::new();
-    let sink = &mut |line: &Line| lines.push(line.clone());
+    let sink = &mut |line: Line| lines.push(line);
     let outcome = run(&plan, 1, &mut fake, sink, &mut |_| {}, &stop);
     assert!(matches!(outcome, RunOutcome::Interrupted));
     let history = history(&lines);

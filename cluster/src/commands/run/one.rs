@@ -147,9 +147,9 @@ impl Run<'_> {
             &self.planned.plan,
             self.planned.seed,
             target,
-            &mut |line: &Line| {
+            &mut |line: Line| {
                 if broken.is_none() {
-                    broken = writer.write(line).err();
+                    broken = writer.write(&line).err();
                 }
             },
             &mut |progress| shown.show(progress),

@@ -1,4 +1,8 @@
-//! The cluster under test, seen from the run loop.
+//! The cluster under test, seen from the run loop, and what both of its implementations need.
+
+mod flip;
+mod machines;
+mod on_disk;
 
 use std::time::Duration;
 
@@ -10,6 +14,9 @@ use paxosctl_node::value::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Damage, Load};
+pub use flip::{Flip, flip};
+pub use machines::Machines;
+pub use on_disk::read_disk;
 
 /// A running cluster. Implemented by real processes and by the simulation.
 ///
