@@ -1,0 +1,46 @@
+//! What happened in a simulated run, step by step: the messages between nodes and the nodes' own lines.
+
+use paxosctl_node::event::Event;
+use serde::{Deserialize, Serialize};
+
+/// One step of a trace. Times are microseconds since the cluster was ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TraceStep {
+    pub at_us: u64,
+    pub what: TraceWhat,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceWhat {
+    /// A message left `from`, or did not.
+    Sent {
+        from: String,
+        to: String,
+        message: String,
+        fate: Fate,
+    },
+    /// It was taken by `to`.
+    Taken {
+        from: String,
+        to: String,
+        message: String,
+    },
+    /// A node's own line.
+    Event { node: String, event: Event },
+    /// A process ended.
+    Ended { node: String, status: String },
+}
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    Arrives { at_us: u64 },
+    /// By the network.
+    Lost,
+    /// By the sender's link table.
+    DroppedLeaving,
+    /// By the receiver's link table.
+    DroppedArriving,
+}
