@@ -5,7 +5,7 @@ use std::path::Path;
 use super::gate::Gate;
 use super::reporter::Reporter;
 use crate::event::Event;
-use crate::link::{Links, Rule, Table};
+use crate::link::{NodeLinks, Rule, Table};
 
 /// The file's name in the node's directory.
 pub const LINKS_FILE: &str = "links.json";
@@ -13,45 +13,23 @@ pub const LINKS_FILE: &str = "links.json";
 /// The gate of a node that starts: with the table that its directory holds, if there is one, beside
 /// the rules that hold as long as the process lives.
 pub fn open_gate(me: &str, dir: &Path, permanent: Vec<Rule>, reporter: Reporter) -> Gate {
-    let seed = me.bytes().fold(0, |seed: u64, byte| {
-        seed.wrapping_mul(31).wrapping_add(byte.into())
-    });
-    let gate = Gate::new(me, Links::new(seed), permanent);
+    let mut links = NodeLinks::new(me, permanent);
     match read(dir) {
-        Ok(Some(table)) => drop(gate.load(table)),
+        Ok(Some(table)) => drop(links.load(table)),
         Ok(None) => {}
         Err(reason) => reporter.event(Event::LinksRefused { reason }),
     }
-    gate
+    Gate::new(links)
 }
 
 /// Puts the file's table in force, and reports what the rules that ended did.
 pub fn reload(gate: &Gate, dir: &Path, reporter: Reporter) {
-    let table = match read(dir) {
-        Ok(table) => table.unwrap_or_default(),
-        Err(reason) => return reporter.event(Event::LinksRefused { reason }),
-    };
-    let (before, generation) = (gate.generation(), table.generation);
-    let ended = gate.load(table);
-    let mut events = Vec::new();
-    if !ended.is_empty() {
-        events.push(Event::LinkCounts {
-            generation: before,
-            counts: ended,
-        });
-    }
-    events.push(Event::Links { generation });
-    reporter.events(events);
-}
-
-/// Reports what the rules in force did so far; for a node that is about to exit.
-pub fn report_counts(gate: &Gate, reporter: Reporter) {
-    let counts = gate.counts();
-    if !counts.is_empty() {
-        reporter.event(Event::LinkCounts {
-            generation: gate.generation(),
-            counts,
-        });
+    match read(dir) {
+        Ok(table) => {
+            let table = table.unwrap_or_default();
+            reporter.events(gate.with_links(|links| links.reload(table)));
+        }
+        Err(reason) => reporter.event(Event::LinksRefused { reason }),
     }
 }
 

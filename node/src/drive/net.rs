@@ -123,7 +123,7 @@ async fn write_one<T: Serialize>(writer: &mut OwnedWriteHalf, message: &T) -> Re
 
 /// Waits as long as the link table wants; forever (until the caller's limit) if the frame is lost.
 async fn pass(gate: &Gate, side: Side, peer: &str) {
-    match gate.handshake(side, peer) {
+    match gate.with_links(|links| links.handshake(side, peer)) {
         Some(delay) => tokio::time::sleep(delay).await,
         None => std::future::pending().await,
     }
@@ -305,7 +305,8 @@ impl<T: Linked> Outbox<T> {
 
     /// Sends through the link table. A full queue drops the message.
     pub fn send(&self, message: T) {
-        match self.gate.sending(&self.to, message.kind()) {
+        let kind = message.kind();
+        match self.gate.with_links(|links| links.sending(&self.to, kind)) {
             Verdict::Dropped => {}
             Verdict::Untouched => self.frames.send(&message),
             Verdict::Copies(delays) => {
@@ -412,7 +413,8 @@ pub async fn read_all<T: Linked, I: Send + 'static>(
             Ok(message) => message,
             Err(error) => return error,
         };
-        match reading.gate.receiving(reading.from, message.kind()) {
+        let (from, kind) = (reading.from, message.kind());
+        match reading.gate.with_links(|links| links.receiving(from, kind)) {
             Verdict::Dropped => {}
             Verdict::Untouched => {
                 if inputs.send(wrap(message)).await.is_err() {

@@ -16,7 +16,7 @@ pub fn begin(name: &str, dir: &Path, permanent: Vec<Rule>, reporter: Reporter) -
     let gate = links::open_gate(name, dir, permanent, reporter);
     reporter.event(Event::Started {
         pid: std::process::id(),
-        links: gate.generation(),
+        links: gate.with_links(|links| links.generation()),
     });
     gate
 }
@@ -31,8 +31,9 @@ pub fn runtime() -> Result<Runtime, NodeError> {
 
 /// Reports the last counts of the link table, and that the node stops because it was told to.
 pub fn end(gate: &Gate, reporter: Reporter) {
-    links::report_counts(gate, reporter);
-    reporter.event(Event::Stopping {
+    let mut events = Vec::from_iter(gate.with_links(|links| links.last_counts()));
+    events.push(Event::Stopping {
         reason: "asked to stop".into(),
     });
+    reporter.events(events);
 }

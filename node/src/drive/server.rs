@@ -24,7 +24,7 @@ use super::room::Room;
 use super::{NodeError, ServerConfig, links, process};
 use crate::event::Event;
 use crate::ids::{ConnId, ServerId};
-use crate::link::MODE_RULE;
+use crate::link::{MODE_RULE, NodeLinks};
 use crate::log::Opened;
 use crate::server::{Output, Server, Start};
 use crate::wire::frame;
@@ -324,8 +324,8 @@ impl World {
         }
         for (conn, mut message) in output.to_clients {
             if let ServerMessage::Status(status) = &mut message {
-                status.links = self.gate.generation();
-                status.link_counts = self.gate.counts();
+                let links = |links: &mut NodeLinks| (links.generation(), links.counts());
+                (status.links, status.link_counts) = self.gate.with_links(links);
             }
             if let Some(outbox) = self.clients.get(&conn) {
                 outbox.send(message);

@@ -8,6 +8,7 @@ mod check;
 mod decide;
 mod kind;
 mod mode;
+mod node_links;
 mod spread;
 mod table;
 
@@ -15,4 +16,5 @@ pub use check::{LONGEST_DELAY, TableError};
 pub use decide::{Links, MOST_COPIES, Verdict};
 pub use kind::Kind;
 pub use mode::{MODE_RULE, Mode, ModeError};
+pub use node_links::NodeLinks;
 pub use table::{Distribution, Rule, Side, Table, What};
