@@ -105,7 +105,9 @@ fn lines(operations: u64) -> Vec<(u64, Line)> {
     });
     let mut lines = vec![(0, run)];
     for name in ["balancer", "s1", "s2", "s3", "ann", "load1", HOSTILE] {
-        lines.push(node(0, name, Event::Started { pid: 1, links: 0 }));
+        lines.push(node(0, name, Event::Started { pid: 1, links: 0
+            world: Default::default(),
+        }));
     }
     let ballots = ballots();
     lines.push(phase(0, Phase::Run));

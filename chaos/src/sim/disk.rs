@@ -52,6 +52,21 @@ impl SimDisk {
         self.catch_up(&mut state);
     }
 
+    /// The syncs that were put off are never done, whatever was said.
+    pub fn pretend(&self) {
+        let mut state = self.lock();
+        state.puts_off = false;
+        state.put_off.clear();
+    }
+
+    /// An independent copy of what is there now.
+    pub fn copy(&self) -> SimDisk {
+        SimDisk {
+            memory: self.memory.fork(),
+            state: Arc::default(),
+        }
+    }
+
     fn catch_up(&self, state: &mut State) {
         for put in state.put_off.drain(..) {
             // It was there when the sync was asked for.
@@ -208,6 +223,11 @@ impl Directory {
     /// The log is gone.
     pub fn wipe(&self) {
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = SimDisk::default();
+    }
+
+    /// The log is as this copy.
+    pub fn set_back(&self, copy: SimDisk) {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = copy;
     }
 
     /// The logs that were set aside, in their order.

@@ -10,10 +10,12 @@ mod balancer;
 mod client;
 mod disk;
 mod dispatch;
+mod judged;
 mod network;
 mod queue;
 mod server;
 mod start;
+mod tamper;
 mod trace;
 mod weather;
 mod world;
@@ -25,10 +27,13 @@ use paxosctl_node::client::Ask;
 use paxosctl_node::ids::ServerId;
 use rand::RngExt;
 
+pub use judged::{Simulated, judged, run};
+pub use tamper::{NoSuchTamper, Tamper};
+
 use crate::check::DiskLog;
 use crate::plan::Plan;
 use crate::target::{
-    Action, Effect, Observation, Op, ReplicaLog, Target, TargetError, read_disk,
+    self, Action, Effect, Observation, Op, ReplicaLog, Target, TargetError, read_disk,
 };
 use crate::trace::TraceStep;
 use queue::Happening;
@@ -39,6 +44,8 @@ use world::{Ending, Role, World};
 pub struct Setting {
     /// Whether every message is noted, for [`SimTarget::into_trace`].
     pub trace: bool,
+    /// A bug that is planted from outside.
+    pub tamper: Option<Tamper>,
 }
 
 /// A simulated cluster.
@@ -135,6 +142,10 @@ impl SimTarget {
 }
 
 impl Target for SimTarget {
+    fn world(&self) -> target::World {
+        target::World::Simulation
+    }
+
     fn now(&self) -> Duration {
         Duration::from_micros(self.world.run_us())
     }

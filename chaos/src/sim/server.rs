@@ -17,6 +17,7 @@ use super::balancer::{conn_id, conn_of};
 use super::disk::{Happened, Opened, Power, SimDisk};
 use super::network::{Line, Packet};
 use super::queue::{Happening, Life};
+use super::tamper::Tamper;
 use super::world::{Kind, World, micros};
 use crate::target::ReplicaLog;
 
@@ -100,7 +101,16 @@ impl World {
             server: id,
             servers: self.servers,
         };
-        let drawn: [u64; 2] = self.rng.random();
+        let tamper = self.setting.tamper;
+        if let Some(tamper) = tamper {
+            tamper.disk(&self.nodes[of.node].directory);
+        }
+        let mut drawn: [u64; 2] = self.rng.random();
+        let node = &mut self.nodes[of.node];
+        let first = *node.first_incarnation.get_or_insert(drawn[0]);
+        if tamper == Some(Tamper::EmptyDiskVotes) {
+            drawn = [first; 2];
+        }
         let mut incarnations = drawn.into_iter().cycle();
         let opened = open_or_set_aside(
             &Opened {
@@ -126,7 +136,10 @@ impl World {
             self.say(of.node, set_aside.to_string());
             self.report(of.node, set_aside.event());
         }
-        let recovered = opening.opened.recovered;
+        let mut recovered = opening.opened.recovered;
+        if let Some(tamper) = tamper {
+            tamper.recovered(&mut recovered);
+        }
         self.report(of.node, recovered.evidence());
         let incarnation = recovered.incarnation;
         let drift = i64::from(self.weather.drift);
@@ -221,8 +234,11 @@ impl World {
         of: Life,
         from: ServerId,
         incarnation: u64,
-        message: PeerMessage,
+        mut message: PeerMessage,
     ) {
+        if let Some(tamper) = self.setting.tamper {
+            tamper.heard(&mut message);
+        }
         if let Some((process, lives_us)) = self.server(of) {
             let now = process.now(lives_us);
             process.server.peer(now, from, incarnation, message);
@@ -347,7 +363,12 @@ impl World {
             if !self.may_act(of) {
                 return false;
             }
+            let forged = (self.setting.tamper).and_then(|tamper| tamper.forged(&message));
             self.send_over(of, Line::Server(to), Packet::Peer(message));
+            if let Some(forged) = forged {
+                let incarnation = self.incarnation_of(self.nodes[usize::from(to.0)].life());
+                self.server_hears_peer(of, to, incarnation, forged);
+            }
         }
         for (id, message) in output.to_clients {
             if id == OBSERVER {
@@ -405,10 +426,14 @@ impl World {
         if !self.may_act(of) {
             return;
         }
+        let lies = self.setting.tamper == Some(Tamper::LyingDisk) && self.rng.random_bool(0.9);
         let Some((process, lives_us)) = self.server(of) else {
             return;
         };
-        process.disk.settle();
+        match lies {
+            true => process.disk.pretend(),
+            false => process.disk.settle(),
+        }
         match process.writing.take() {
             Some((number, Ok(located))) => {
                 let now = process.now(lives_us);

@@ -11,6 +11,7 @@ use super::balancer::BalancerProcess;
 use super::client::ClientProcess;
 use super::disk::Power;
 use super::queue::{Happening, Life, NodeIndex};
+use super::tamper::Tamper;
 use super::world::{Ending, Kind, Node, Process, Role, Seen, State, World};
 use crate::plan::Load;
 use crate::target::TargetError;
@@ -106,6 +107,9 @@ impl World {
                 links: generation,
             },
         );
+        if self.setting.tamper == Some(Tamper::DiskSetBack) {
+            self.set_back(life.node);
+        }
         let kind = match &role {
             Role::Balancer => Kind::Balancer(BalancerProcess::new(self.servers)),
             Role::Server(server) => match self.open_server(life, *server) {
@@ -137,6 +141,15 @@ impl World {
             Role::Server(server) => self.begin_server(life, server),
             Role::Client | Role::Load(_) => self.act_soon(life),
         }
+    }
+
+    /// The server's disk is what it was when its last process began.
+    fn set_back(&mut self, node: NodeIndex) {
+        let node = &mut self.nodes[node];
+        if let Some(older) = node.older.take() {
+            node.directory.set_back(older);
+        }
+        node.older = Some(node.directory.log().copy());
     }
 
     /// Ends a process that has not begun: what it did to its disk by then may be half done.

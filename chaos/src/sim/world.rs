@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Setting;
 use super::balancer::BalancerProcess;
 use super::client::ClientProcess;
-use super::disk::{Directory, Power};
+use super::disk::{Directory, Power, SimDisk};
 use super::network::{Conn, Dial, Line, LineState};
 use super::queue::{Happening, Life, NodeIndex, Queue, Tables};
 use super::server::ServerProcess;
@@ -67,6 +67,10 @@ pub(super) struct Node {
     pub ending: Ending,
     pub seen: Seen,
     pub directory: Directory,
+    /// Of the disk with which it first began.
+    pub first_incarnation: Option<u64>,
+    /// A copy of its log when its last process began.
+    pub older: Option<SimDisk>,
     said: VecDeque<String>,
 }
 
@@ -147,6 +151,8 @@ impl Node {
             ending: Ending::Unasked,
             seen: Seen::default(),
             directory: Directory::default(),
+            first_incarnation: None,
+            older: None,
             said: VecDeque::new(),
         }
     }
@@ -235,6 +241,11 @@ impl World {
             true => node.process(),
             false => None,
         }
+    }
+
+    fn is_starting(&self, of: Life) -> bool {
+        let node = &self.nodes[of.node];
+        node.lives == of.number && matches!(node.state, State::Starting)
     }
 
     /// The process, if it is one that takes connections.
@@ -328,6 +339,11 @@ impl World {
             Happening::Die(life) => self.die(life, "signal 9", Power::Fails),
             Happening::Terminate(life) => self.terminate(life),
             Happening::Reload { of, tables } => self.reload(of, tables),
+            // What is typed before a process reads it waits.
+            Happening::Ask { of, ask } if self.is_starting(of) => {
+                let at = self.now_us + 500;
+                self.queue.plan(at, Happening::Ask { of, ask });
+            }
             Happening::Ask { of, ask } => self.ask(of, *ask),
             Happening::Farewell(life) => self.end_in_order(life),
         }

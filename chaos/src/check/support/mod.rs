@@ -132,7 +132,9 @@ impl Story {
                 },
             ));
             story.lines.push(node(0, &name, Event::Formed));
-            story.lines.push(node(0, &name, Event::Promised { ballot }));
+            story.lines.push(node(0, &name, Event::Promised { ballot
+            world: Default::default(),
+        }));
         }
         let leading = Event::Leading {
             ballot,
