@@ -5,24 +5,29 @@
 //! fails ([`home`]), and moves on. Three parts know nothing of servers: [`outbox`] holds what was
 //! said and is not acknowledged, [`questions`] holds the open reads and pages, [`inbox`] puts what
 //! arrives in order. Everything that is sent is sent again until it is answered ([`retry`]), so no
-//! message, in either direction, needs to arrive.
+//! message, in either direction, needs to arrive. [`Host`] keeps all sessions of one process,
+//! [`Teller`] says what is reported of them.
 
 mod addressee;
 mod asking;
 mod generator;
 mod home;
+mod host;
 mod inbox;
 mod outbox;
 mod questions;
 mod retry;
 mod session;
+mod teller;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use addressee::{addressee, answer_addressee};
 pub use generator::{Arrivals, Burst, Deed, Generator, Load, Mix};
+pub use host::{Ask, FAREWELL, Host, HostConfig, HostEffect, News};
 pub use session::Session;
+pub use teller::{Teller, Told};
 
 use crate::ids::{ClientId, ServerId, Slot};
 use crate::value::Command;

@@ -2,7 +2,7 @@
 //! generated messages.
 
 mod connections;
-mod host;
+mod run;
 mod work;
 
 use std::time::Duration;
@@ -12,14 +12,14 @@ use tokio::sync::mpsc;
 use super::gate::Gate;
 use super::reporter::Reporter;
 use super::{ClientConfig, NodeError, process};
-use crate::client::{Generator, Happened, Load};
-use crate::ids::{ClientId, ServerId};
+use crate::client::{Host, HostConfig, Load};
+use crate::ids::ServerId;
 use crate::value::Command;
-use crate::wire::{BalancerAnswer, ClientInfo, ServerMessage};
+use crate::wire::{BalancerAnswer, ServerMessage};
 
 use connections::{Closed, Connections};
-use host::Host;
 
+pub use crate::client::{Ask, News};
 pub use work::run_client;
 
 /// Inputs that may wait; more hold their connections back.
@@ -38,53 +38,6 @@ pub(super) enum Input {
         reason: String,
     },
     Closed(Closed),
-}
-
-/// What the user of a client wants of its (first) session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
-    /// At most [`Command::MAX_TEXT_BYTES`].
-    Say(String),
-    /// A linearizable read of the chat's length.
-    Read,
-    /// A page of the chat, answered by [`Happened::Page`].
-    History { from: u64, limit: u32 },
-    /// Who is chatting where, answered by [`News::Who`].
-    Who,
-    /// Answer what is open (for a few seconds at most), then end.
-    Leave,
-}
-
-/// What the user of a client hears.
-#[derive(Debug, Clone, PartialEq)]
-pub enum News {
-    Said {
-        client: ClientId,
-        seq: u64,
-        at_ms: u64,
-        text: String,
-    },
-    ReadAsked {
-        client: ClientId,
-        id: u64,
-    },
-    Happened {
-        client: ClientId,
-        what: Happened,
-    },
-    Who(Vec<(ServerId, ClientInfo)>),
-    /// A node refused the connection. Told once for each reason.
-    Refused {
-        peer: String,
-        reason: String,
-    },
-    /// All generated messages are said.
-    LoadDone {
-        said: u64,
-        acked: u64,
-    },
-    /// The sessions have left; nothing follows.
-    Ended,
 }
 
 /// Checks that a name can be used in a chat.
@@ -110,20 +63,16 @@ pub(super) async fn drive(
 ) {
     let (inputs, arriving) = mpsc::channel(INPUTS);
     let connections = Connections::new(config.cluster, gate, config.balancer, inputs);
-    let count = load.as_ref().map_or(1, |load| load.sessions.max(1));
-    let sessions = (0..count)
-        .map(|number| {
-            // One listener hears for all.
-            let first = number == 0;
-            let client = config.client.filter(|_| first);
-            host::new_session(&config.name, client, first, Duration::ZERO)
-        })
-        .collect();
-    let mut host = Host::new(config.name.clone(), sessions, connections, news);
-    if let Some(load) = load {
-        host.generate(Generator::new(load, Duration::ZERO));
-    }
-    host.run(asks, arriving).await;
+    let host = Host::new(
+        HostConfig {
+            name: config.name.clone(),
+            client: config.client,
+            load,
+            seed: rand::random(),
+        },
+        Duration::ZERO,
+    );
+    run::run(host, connections, asks, arriving, news).await;
 }
 
 /// A client that a program speaks through, on a thread of its own.
