@@ -102,12 +102,11 @@ fn lines(operations: u64) -> Vec<(u64, Line)> {
         servers: vec!["s1".to_string(), "s2".to_string(), "s3".to_string()],
         clients: vec!["ann".to_string(), "load1".to_string()],
         command: "paxosctl run saved.yaml --seed 7".to_string(),
+        world: Default::default(),
     });
     let mut lines = vec![(0, run)];
     for name in ["balancer", "s1", "s2", "s3", "ann", "load1", HOSTILE] {
-        lines.push(node(0, name, Event::Started { pid: 1, links: 0
-            world: Default::default(),
-        }));
+        lines.push(node(0, name, Event::Started { pid: 1, links: 0 }));
     }
     let ballots = ballots();
     lines.push(phase(0, Phase::Run));

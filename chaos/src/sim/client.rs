@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use paxosctl_node::client::{
-    Ask, FAREWELL, Host, HostConfig, HostEffect, Load, Teller, Told,
-};
+use paxosctl_node::client::{Ask, FAREWELL, Host, HostConfig, HostEffect, Load, Teller, Told};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::value::Command;
 use paxosctl_node::wire::{BalancerAnswer, ServerMessage};
@@ -138,7 +136,12 @@ impl World {
         self.send_over(of, line, packet);
     }
 
-    pub(super) fn client_hears_server(&mut self, of: Life, server: ServerId, message: ServerMessage) {
+    pub(super) fn client_hears_server(
+        &mut self,
+        of: Life,
+        server: ServerId,
+        message: ServerMessage,
+    ) {
         self.with_host(of, |host, now, _| host.from_server(now, server, message));
     }
 

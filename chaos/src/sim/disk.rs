@@ -2,10 +2,11 @@
 //! sync has passed.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use paxosctl_node::log::{Disk, DiskError, Log, LogPlace, MemoryDisk, Unsynced};
+use paxosctl_node::log::{Disk, DiskError, DiskOperation, Log, LogPlace, MemoryDisk, Unsynced};
 use paxosctl_node::machine::{DiskWorld, FaultyDisk, Strike, Troubles};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,6 +25,8 @@ struct State {
     put_off: VecDeque<Put>,
     /// Syncs that were asked for since [`SimDisk::put_off`].
     syncs: u32,
+    /// The process was killed in the middle of a call: it changes nothing any more.
+    dead: bool,
 }
 
 #[derive(Debug)]
@@ -82,6 +85,7 @@ impl SimDisk {
         let mut state = self.lock();
         state.puts_off = false;
         state.put_off.clear();
+        state.dead = false;
         match power {
             Power::Stays => self.memory.restart(),
             Power::Fails => {
@@ -107,13 +111,22 @@ impl SimDisk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Before anything else is written: a sync comes before what is written after it.
-    fn first(&self) -> &MemoryDisk {
+    /// The disk for something that is written: the syncs before it are done first.
+    fn first(&self, operation: DiskOperation, file: &str) -> Result<&MemoryDisk, DiskError> {
         let mut state = self.lock();
+        if state.dead {
+            let error = io::Error::from(io::ErrorKind::BrokenPipe);
+            return Err(DiskError::new(operation, file, &error));
+        }
         if !state.put_off.is_empty() {
             self.catch_up(&mut state);
         }
-        &self.memory
+        Ok(&self.memory)
+    }
+
+    /// The process that writes is killed, and changes nothing from now on.
+    pub fn kill(&self) {
+        self.lock().dead = true;
     }
 
     fn sync_or_put_off(
@@ -157,11 +170,11 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, file: &str) -> Result<(), DiskError> {
-        self.first().create(file)
+        self.first(DiskOperation::Create, file)?.create(file)
     }
 
     fn append(&self, file: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.first().append(file, bytes)
+        self.first(DiskOperation::Append, file)?.append(file, bytes)
     }
 
     fn sync(&self, file: &str) -> Result<(), DiskError> {
@@ -173,21 +186,31 @@ impl Disk for SimDisk {
     }
 
     fn truncate(&self, file: &str, length: u64) -> Result<(), DiskError> {
-        self.first().truncate(file, length)
+        self.first(DiskOperation::Truncate, file)?
+            .truncate(file, length)
     }
 
     fn remove(&self, file: &str) -> Result<(), DiskError> {
-        self.first().remove(file)
+        self.first(DiskOperation::Remove, file)?.remove(file)
     }
 }
 
 /// What a machine's troubles did to the disk, until the world looks at it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Happened {
+    /// The server's directory, whose log is written.
+    disk: SimDisk,
     state: Mutex<(Duration, Vec<Strike>)>,
 }
 
 impl Happened {
+    pub fn new(disk: SimDisk) -> Happened {
+        Happened {
+            disk,
+            state: Mutex::default(),
+        }
+    }
+
     /// How long it was held up since the last look, and the rules that struck.
     pub fn take(&self) -> (Duration, Vec<Strike>) {
         std::mem::take(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner))
@@ -200,6 +223,9 @@ impl DiskWorld for Happened {
     }
 
     fn strike(&self, strike: Strike) {
+        if strike.kills {
+            self.disk.kill();
+        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.1.push(strike);
     }
@@ -243,7 +269,6 @@ impl Directory {
 pub(super) struct Opened<'a> {
     pub directory: &'a Directory,
     pub troubles: Arc<Troubles>,
-    pub happened: Arc<Happened>,
 }
 
 impl LogPlace for Opened<'_> {
@@ -251,7 +276,6 @@ impl LogPlace for Opened<'_> {
         Ok(Arc::new(FaultyDisk::new(
             self.directory.log(),
             self.troubles.clone(),
-            self.happened.clone(),
         )))
     }
 

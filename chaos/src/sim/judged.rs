@@ -38,8 +38,11 @@ pub fn run(
         }
     };
     let outcome = run::run(plan, seed, &mut target, &mut take, progress, stop);
-    let cannot_be =
-        |wrong: &str| TargetError(format!("the simulation made a history that cannot be: {wrong}"));
+    let cannot_be = |wrong: &str| {
+        TargetError(format!(
+            "the simulation made a history that cannot be: {wrong}"
+        ))
+    };
     match (builder.finish(), wrong) {
         (_, Some(wrong)) => Err(cannot_be(&wrong)),
         (None, None) => Err(cannot_be("it is empty")),

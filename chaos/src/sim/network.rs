@@ -306,9 +306,7 @@ impl World {
             Standing::Open(conn) => self.send(conn, 0, packet),
             Standing::Dialling(_) if waits => {
                 let copies = process.links.sending(&name, packet.kind()).copies().len();
-                state
-                    .waiting
-                    .extend(std::iter::repeat_n(packet, copies));
+                state.waiting.extend(std::iter::repeat_n(packet, copies));
             }
             Standing::Dialling(_) | Standing::Down => {}
         }
@@ -372,7 +370,8 @@ impl World {
             *last = at;
         }
         self.trace_message(conn, from, &packet, Fate::Arrives { at_us: at });
-        self.queue.plan(at, Happening::Arrive { conn, from, packet });
+        self.queue
+            .plan(at, Happening::Arrive { conn, from, packet });
     }
 
     /// A message arrives, and passes the receiver's link table.

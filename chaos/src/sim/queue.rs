@@ -41,19 +41,36 @@ pub(super) enum Happening {
         packet: Box<Packet>,
     },
     /// An end hears that its connection is closed.
-    Closed { conn: usize, end: End },
+    Closed {
+        conn: usize,
+        end: End,
+    },
     /// The weather breaks a connection.
     Break,
     /// A dialler's hello arrives.
-    Hello { dial: u64 },
+    Hello {
+        dial: u64,
+    },
     /// The listener's welcome leaves.
-    Accept { dial: u64, listener: Life },
+    Accept {
+        dial: u64,
+        listener: Life,
+    },
     /// The welcome arrives.
-    Answered { dial: u64 },
-    Established { dial: u64 },
+    Answered {
+        dial: u64,
+    },
+    Established {
+        dial: u64,
+    },
     /// The dialler gives up, or was refused.
-    DialOver { dial: u64 },
-    Redial { of: Life, line: super::network::Line },
+    DialOver {
+        dial: u64,
+    },
+    Redial {
+        of: Life,
+        line: super::network::Line,
+    },
     /// The process begins to run.
     Begin(Life),
     /// A timer is due.
@@ -66,9 +83,15 @@ pub(super) enum Happening {
     Die(Life),
     Terminate(Life),
     /// Its tables are loaded anew.
-    Reload { of: Life, tables: Tables },
+    Reload {
+        of: Life,
+        tables: Tables,
+    },
     /// The user of a client wants something.
-    Ask { of: Life, ask: Box<Ask> },
+    Ask {
+        of: Life,
+        ask: Box<Ask>,
+    },
     /// The last messages of a client have left.
     Farewell(Life),
 }
@@ -128,6 +151,8 @@ impl Queue {
     }
 
     pub fn pop(&mut self) -> Option<(u64, Happening)> {
-        self.heap.pop().map(|planned| (planned.0.at_us, planned.0.what))
+        self.heap
+            .pop()
+            .map(|planned| (planned.0.at_us, planned.0.what))
     }
 }

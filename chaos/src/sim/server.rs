@@ -88,8 +88,9 @@ impl World {
 
     /// Opens the log and makes the server. None if it cannot, which ends the process.
     pub(super) fn open_server(&mut self, of: Life, id: ServerId) -> Option<Box<ServerProcess>> {
-        let troubles = Arc::new(Troubles::new(self.rng.random()));
-        let happened = Arc::new(Happened::default());
+        let disk = self.nodes[of.node].directory.log();
+        let happened = Arc::new(Happened::new(disk));
+        let troubles = Arc::new(Troubles::new(self.rng.random(), happened.clone()));
         let mut machine = LocalMachine::new(troubles.clone());
         let name = self.nodes[of.node].name.clone();
         if let Some(table) = self.machines.table(&name) {
@@ -115,8 +116,7 @@ impl World {
         let opened = open_or_set_aside(
             &Opened {
                 directory: &self.nodes[of.node].directory,
-                troubles: troubles.clone(),
-                happened: happened.clone(),
+                troubles,
             },
             identity,
             self.servers > 1,

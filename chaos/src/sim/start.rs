@@ -46,10 +46,7 @@ impl World {
         Ok(())
     }
 
-    fn await_all(
-        &mut self,
-        missing: impl Fn(&World) -> Option<String>,
-    ) -> Result<(), TargetError> {
+    fn await_all(&mut self, missing: impl Fn(&World) -> Option<String>) -> Result<(), TargetError> {
         let deadline = self.now_us + READY_WITHIN_US;
         self.advance(deadline, |world| {
             missing(world).is_some() && !world.nodes.iter().any(Node::is_down)
@@ -111,7 +108,7 @@ impl World {
             self.set_back(life.node);
         }
         let kind = match &role {
-            Role::Balancer => Kind::Balancer(BalancerProcess::new(self.servers)),
+            Role::Balancer => Kind::Balancer(Box::new(BalancerProcess::new(self.servers))),
             Role::Server(server) => match self.open_server(life, *server) {
                 Some(process) => Kind::Server(process),
                 None => return,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use paxosctl_node::client::Load;
+use crate::plan::Load;
 use paxosctl_node::event::{Event, NodeEvent};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::{NodeLinks, Table};
@@ -83,7 +83,9 @@ pub(super) enum Role {
 }
 
 pub(super) enum State {
-    Down { status: String },
+    Down {
+        status: String,
+    },
     /// The process was made and does not run yet.
     Starting,
     Running(Box<Process>),
@@ -124,7 +126,7 @@ pub(super) struct Process {
 }
 
 pub(super) enum Kind {
-    Balancer(BalancerProcess),
+    Balancer(Box<BalancerProcess>),
     Server(Box<ServerProcess>),
     Client(Box<ClientProcess>),
 }
