@@ -1,24 +1,22 @@
-//! A client process: one session that a script or a person speaks through, or many that say
-//! generated messages.
+//! A client process around its [`Host`]: connections, the clocks, and what its user asks.
 
 mod connections;
-mod host;
 mod work;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::reporter::Reporter;
 use super::{ClientConfig, NodeError, process};
-use crate::client::{Generator, Happened, Load};
-use crate::ids::{ClientId, ServerId};
+use crate::client::{Ask, FAREWELL, Host, HostConfig, Load, News};
+use crate::ids::ServerId;
 use crate::value::Command;
-use crate::wire::{BalancerAnswer, ClientInfo, ServerMessage};
+use crate::wire::{BalancerAnswer, ServerMessage};
 
 use connections::{Closed, Connections};
-use host::Host;
 
 pub use work::run_client;
 
@@ -40,53 +38,6 @@ pub(super) enum Input {
     Closed(Closed),
 }
 
-/// What the user of a client wants of its (first) session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
-    /// At most [`Command::MAX_TEXT_BYTES`].
-    Say(String),
-    /// A linearizable read of the chat's length.
-    Read,
-    /// A page of the chat, answered by [`Happened::Page`].
-    History { from: u64, limit: u32 },
-    /// Who is chatting where, answered by [`News::Who`].
-    Who,
-    /// Answer what is open (for a few seconds at most), then end.
-    Leave,
-}
-
-/// What the user of a client hears.
-#[derive(Debug, Clone, PartialEq)]
-pub enum News {
-    Said {
-        client: ClientId,
-        seq: u64,
-        at_ms: u64,
-        text: String,
-    },
-    ReadAsked {
-        client: ClientId,
-        id: u64,
-    },
-    Happened {
-        client: ClientId,
-        what: Happened,
-    },
-    Who(Vec<(ServerId, ClientInfo)>),
-    /// A node refused the connection. Told once for each reason.
-    Refused {
-        peer: String,
-        reason: String,
-    },
-    /// All generated messages are said.
-    LoadDone {
-        said: u64,
-        acked: u64,
-    },
-    /// The sessions have left; nothing follows.
-    Ended,
-}
-
 /// Checks that a name can be used in a chat.
 fn check_name(name: &str) -> Result<(), NodeError> {
     if name.len() > Command::MAX_NAME_BYTES {
@@ -105,25 +56,56 @@ pub(super) async fn drive(
     config: &ClientConfig,
     load: Option<Load>,
     gate: Gate,
-    asks: mpsc::UnboundedReceiver<Ask>,
-    news: Box<dyn FnMut(News) + Send>,
+    mut asks: mpsc::UnboundedReceiver<Ask>,
+    mut news: Box<dyn FnMut(News) + Send>,
 ) {
-    let (inputs, arriving) = mpsc::channel(INPUTS);
-    let connections = Connections::new(config.cluster, gate, config.balancer, inputs);
-    let count = load.as_ref().map_or(1, |load| load.sessions.max(1));
-    let sessions = (0..count)
-        .map(|number| {
-            // One listener hears for all.
-            let first = number == 0;
-            let client = config.client.filter(|_| first);
-            host::new_session(&config.name, client, first, Duration::ZERO)
-        })
-        .collect();
-    let mut host = Host::new(config.name.clone(), sessions, connections, news);
-    if let Some(load) = load {
-        host.generate(Generator::new(load, Duration::ZERO));
+    let (sender, mut inputs) = mpsc::channel(INPUTS);
+    let mut connections = Connections::new(config.cluster, gate, config.balancer, sender);
+    let host = HostConfig {
+        name: config.name.clone(),
+        client: config.client,
+        load,
+        seed: rand::random(),
+    };
+    let started = Instant::now();
+    let mut host = Host::new(host, Duration::ZERO);
+    // A closed channel is ready again and again, but asks only once.
+    let mut asking = true;
+    loop {
+        connections.carry_out(&mut host, &mut news);
+        let now = started.elapsed();
+        if host.may_leave(now) {
+            host.leave(now);
+            connections.carry_out(&mut host, &mut news);
+            tokio::time::sleep(FAREWELL).await;
+            return news(News::Ended);
+        }
+        tokio::select! {
+            biased;
+            Some(input) = inputs.recv() => {
+                connections.take(&mut host, started.elapsed(), input);
+                for _ in 0..1024 {
+                    let Ok(input) = inputs.try_recv() else { break };
+                    connections.carry_out(&mut host, &mut news);
+                    connections.take(&mut host, started.elapsed(), input);
+                }
+            }
+            ask = asks.recv(), if asking => {
+                asking = ask.is_some();
+                host.ask(started.elapsed(), wall_clock_ms(), ask.unwrap_or(Ask::Leave));
+            }
+            () = tokio::time::sleep_until(started + host.next_tick(now)) => {}
+        }
+        host.tick(started.elapsed(), wall_clock_ms());
     }
-    host.run(asks, arriving).await;
+}
+
+/// Milliseconds since the Unix epoch, for people.
+fn wall_clock_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map(|since| since.as_millis() as u64)
+        .unwrap_or(0)
 }
 
 /// A client that a program speaks through, on a thread of its own.

@@ -6,12 +6,10 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{Ask, News, check_name, drive};
-use crate::client::{Happened, Load};
+use super::{check_name, drive};
+use crate::client::{Ask, Load, Teller, Told};
 use crate::drive::reporter::Reporter;
 use crate::drive::{ClientCommand, ClientConfig, ClientWork, NodeError, links, process};
-use crate::event::{self, Event};
-use crate::ids::ClientId;
 use crate::value::Command;
 
 /// Runs a client process until its standard input ends, it is told to leave, or SIGTERM.
@@ -38,12 +36,15 @@ pub fn run_client(config: ClientConfig) -> Result<(), NodeError> {
         let mut links_changed = signal(SignalKind::user_defined1()).map_err(NodeError::Start)?;
         let (asks, asked) = mpsc::unbounded_channel();
         read_commands(asks, reporter);
-        let mut teller = Teller {
-            name: config.name.clone(),
-            reporter,
-            ready: false,
-        };
-        let news = Box::new(move |news| teller.tell(news));
+        let mut teller = Teller::new(config.name.clone());
+        let news = Box::new(move |news| {
+            for told in teller.tell(news) {
+                match told {
+                    Told::Events(events) => reporter.events(events),
+                    Told::Say(words) => reporter.say(words),
+                }
+            }
+        });
         let mut driven = std::pin::pin!(drive(&config, load, gate.clone(), asked, news));
         loop {
             tokio::select! {
@@ -91,117 +92,4 @@ fn read_commands(asks: mpsc::UnboundedSender<Ask>, reporter: Reporter) {
         }
         let _ = asks.send(Ask::Leave);
     });
-}
-
-/// Turns news into lines of evidence.
-struct Teller {
-    name: String,
-    reporter: Reporter,
-    ready: bool,
-}
-
-impl Teller {
-    fn tell(&mut self, news: News) {
-        match news {
-            News::Said {
-                client,
-                seq,
-                at_ms,
-                text,
-            } => self.reporter.event(Event::Say {
-                client,
-                name: self.name.clone(),
-                seq,
-                at_ms,
-                text,
-            }),
-            News::ReadAsked { client, id } => {
-                self.reporter.event(Event::ReadAsked { client, id });
-            }
-            News::Happened { client, what } => self.happened(client, what),
-            News::LoadDone { said, acked } => {
-                self.reporter.event(Event::LoadDone { said, acked });
-            }
-            News::Refused { peer, reason } => {
-                self.reporter
-                    .say(format_args!("refused by {peer}: {reason}"));
-                self.reporter.event(Event::Refused { peer, reason });
-            }
-            News::Who(_) | News::Ended => {}
-        }
-    }
-
-    fn happened(&mut self, client: ClientId, what: Happened) {
-        let event = match what {
-            Happened::Joined { server } => {
-                let joined = Event::Joined {
-                    client,
-                    name: self.name.clone(),
-                    server,
-                };
-                if !self.ready {
-                    self.ready = true;
-                    let address = String::new();
-                    self.reporter.events(vec![joined, Event::Ready { address }]);
-                    return;
-                }
-                joined
-            }
-            Happened::Rerouting { from, reason } => Event::Rerouting {
-                client,
-                from,
-                reason,
-            },
-            Happened::Majority(majority) => Event::ToldMajority { client, majority },
-            Happened::Acked {
-                seq,
-                index,
-                slot,
-                server,
-            } => Event::Acked {
-                client,
-                seq,
-                index,
-                slot,
-                server,
-            },
-            Happened::Delivered { index, command } => Event::Delivered {
-                client,
-                index,
-                from: command.client,
-                seq: command.seq,
-                digest: crc32c::crc32c(command.text.as_bytes()),
-            },
-            Happened::ReadDone { id, length, server } => Event::ReadDone {
-                client,
-                id,
-                length,
-                server,
-            },
-            Happened::NotReady {
-                registered,
-                servers,
-            } => {
-                self.reporter.say(format_args!(
-                    "not ready: {registered} of {servers} servers registered"
-                ));
-                return;
-            }
-            Happened::Page {
-                first, messages, ..
-            } => Event::Page {
-                client,
-                first,
-                count: messages.len() as u64,
-                digest: event::page_digest(messages.iter().map(|command| {
-                    (
-                        command.client,
-                        command.seq,
-                        crc32c::crc32c(command.text.as_bytes()),
-                    )
-                })),
-            },
-        };
-        self.reporter.event(event);
-    }
 }
