@@ -1,116 +1,77 @@
-//! All sessions of one client process: a script's or a person's one, or those of a load, and when
-//! each of them wants to be woken.
+//! The sessions of one client process: what they hear, when each wants a tick, and what is
+//! generated for them to say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Config, Deed, Effect, Generator, Happened, Load, Session, Timing, addressee, answer_addressee,
+    Ask, Config, Deed, Effect, Generator, Happened, Load, News, Session, Timing, addressee,
+    answer_addressee,
 };
 use crate::ids::{ClientId, ServerId};
-use crate::wire::{BalancerAnswer, BalancerMessage, ClientInfo, ClientMessage, ServerMessage};
+use crate::wire::{BalancerAnswer, BalancerMessage, ClientMessage, ServerMessage};
+
+/// How long the last messages get for leaving the process. The farewell is a courtesy to the
+/// servers: they notice the end without it.
+pub const FAREWELL: Duration = Duration::from_millis(20);
 
 /// How long a leaving client waits for what is open.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long the last messages get for leaving the process.
-pub const FAREWELL: Duration = Duration::from_millis(20);
 
 /// A session that waits for nothing.
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// What a client process is told when it starts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HostConfig {
-    /// The name that all sessions speak under.
+    /// The name that all sessions go by.
     pub name: String,
-    /// The first session's id; drawn from the seed when not given.
+    /// The first session's id; drawn from `seed` if `None`.
     pub client: Option<ClientId>,
-    /// What is said without being asked for, from as many sessions as it says.
+    /// What to say. Without it there is one session, which says what it is asked to.
     pub load: Option<Load>,
-    /// Feeds the ids of the sessions.
+    /// The ids of sessions are drawn from it, so no two processes of a cluster may share it.
     pub seed: u64,
 }
 
-/// What the user of a client wants of its (first) session.
+/// What a client process does, to be carried out in order: a message that was said is told before
+/// it leaves, so no acknowledgement is older than its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
-    /// At most [`Command::MAX_TEXT_BYTES`](crate::value::Command::MAX_TEXT_BYTES).
-    Say(String),
-    /// A linearizable read of the chat's length.
-    Read,
-    /// A page of the chat, answered by [`Happened::Page`].
-    History { from: u64, limit: u32 },
-    /// Who is chatting where, answered by [`News::Who`].
-    Who,
-    /// Answer what is open (for a few seconds at most), then end.
-    Leave,
-}
-
-/// What the user of a client hears.
-#[derive(Debug, Clone, PartialEq)]
-pub enum News {
-    Said {
-        client: ClientId,
-        seq: u64,
-        at_ms: u64,
-        text: String,
-    },
-    ReadAsked {
-        client: ClientId,
-        id: u64,
-    },
-    Happened {
-        client: ClientId,
-        what: Happened,
-    },
-    Who(Vec<(ServerId, ClientInfo)>),
-    /// A node refused the connection. Told once for each reason.
-    Refused {
-        peer: String,
-        reason: String,
-    },
-    /// All generated messages are said.
-    LoadDone {
-        said: u64,
-        acked: u64,
-    },
-    /// The sessions have left; nothing follows.
-    Ended,
-}
-
-/// What a client process has to do, in order: news of a message come before the message leaves, so
-/// that no acknowledgement is older than its message.
-#[derive(Debug, Clone, PartialEq)]
 pub enum HostEffect {
+    /// Send to the balancer, connecting first if need be.
     ToBalancer(BalancerMessage),
-    /// Sent over a connection that is made if there is none. A server that restarted may have
-    /// another address than before.
+    /// Send to this server, connecting first if there is no connection to this address. The
+    /// address is what the server said of itself: nonsense is as good as a server that cannot be
+    /// reached.
     ToServer {
         server: ServerId,
-        address: Arc<str>,
+        address: String,
         message: ClientMessage,
     },
-    /// No session needs the connection to the server any more: it ends when all is sent.
+    /// No session needs the connection any more, once what was to be sent is sent.
     ForgetServer(ServerId),
     News(News),
 }
 
-/// Sessions, all of one name, numbered from 0. Every call carries the time, which never goes back,
-/// and those that may speak what the wall clock shows, in milliseconds.
+/// A client process as a state machine. `now` is the time since the process began and never goes
+/// back; `at_ms` is the wall clock, in milliseconds since the Unix epoch, and only passed on.
+///
+/// After every batch of inputs, and by [`Host::next_tick`] at the latest, [`Host::tick`] is called;
+/// then, if [`Host::may_leave`], [`Host::leave`]. [`Host::take_effects`] may be called at any time,
+/// the first time right after [`Host::new`].
+#[derive(Debug)]
 pub struct Host {
     name: String,
+    rng: ChaCha8Rng,
+    /// Numbered from 0. The first listens for all.
     sessions: Vec<Session>,
-    ids: Vec<ClientId>,
     by_id: BTreeMap<ClientId, usize>,
     /// When each session wants a tick, for finding the first.
     ticks: Vec<Duration>,
     by_tick: BTreeSet<(Duration, usize)>,
-    ids_to_come: ChaCha8Rng,
     generator: Option<Generator>,
     leaving_since: Option<Duration>,
     /// Messages said over all sessions.
@@ -123,58 +84,35 @@ pub struct Host {
 }
 
 impl Host {
-    /// Sessions that ask the balancer for a server at once.
+    /// A process whose sessions ask the balancer for servers at once.
     pub fn new(config: HostConfig, now: Duration) -> Host {
-        let count = config.load.as_ref().map_or(1, |load| load.sessions.max(1));
-        let mut ids_to_come = ChaCha8Rng::seed_from_u64(config.seed);
-        let mut sessions = Vec::new();
-        let mut ids = Vec::new();
-        for number in 0..count {
-            // One listener hears for all.
-            let first = number == 0;
-            let given = config.client.filter(|_| first);
-            let client = given.unwrap_or_else(|| ClientId(ids_to_come.random()));
-            ids.push(client);
-            sessions.push(session(client, &config.name, first, now));
-        }
-        Host {
+        let count = config.load.as_ref().map_or(1, |load| load.sessions.max(1)) as usize;
+        let mut host = Host {
             name: config.name,
-            by_id: ids.iter().copied().zip(0..).collect(),
-            ticks: vec![Duration::ZERO; sessions.len()],
-            by_tick: (0..sessions.len()).map(|n| (Duration::ZERO, n)).collect(),
-            ids,
-            sessions,
-            ids_to_come,
+            rng: ChaCha8Rng::seed_from_u64(config.seed),
+            sessions: Vec::with_capacity(count),
+            by_id: BTreeMap::new(),
+            ticks: vec![now; count],
+            by_tick: BTreeSet::new(),
             generator: config.load.map(|load| Generator::new(load, now)),
             leaving_since: None,
             said: 0,
             parting: BTreeSet::new(),
             refused_for: BTreeSet::new(),
             effects: Vec::new(),
+        };
+        for number in 0..count {
+            let first = number == 0;
+            let client = config.client.filter(|_| first);
+            let session = host.new_session(now, client, first);
+            host.by_id.insert(session.client(), number);
+            host.sessions.push(session);
+            host.carry_out(now, number);
         }
+        host
     }
 
-    /// Everything that is to be done since the last call, in order.
-    pub fn take_effects(&mut self) -> Vec<HostEffect> {
-        std::mem::take(&mut self.effects)
-    }
-
-    /// When [`Host::tick`] is due, if nothing happens before.
-    pub fn next_tick(&self, now: Duration) -> Duration {
-        let tick = self.by_tick.first().map(|(at, _)| *at);
-        let generated = self
-            .generator
-            .as_ref()
-            .and_then(|generator| generator.next_due(now));
-        let leaving = self.leaving_since.map(|since| since + LEAVE_LIMIT);
-        [tick, generated, leaving]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(Duration::MAX)
-            .min(now + IDLE)
-    }
-
+    /// A server sent something.
     pub fn from_server(&mut self, now: Duration, server: ServerId, message: ServerMessage) {
         if let Some(&session) = addressee(&message).and_then(|id| self.by_id.get(&id)) {
             self.sessions[session].from_server(now, server, message);
@@ -182,11 +120,12 @@ impl Host {
         }
     }
 
+    /// The balancer answered.
     pub fn from_balancer(&mut self, now: Duration, answer: BalancerAnswer) {
         if let BalancerAnswer::Who(who) = answer {
-            return self.tell(News::Who(who));
-        }
-        if let Some(&session) = answer_addressee(&answer).and_then(|id| self.by_id.get(&id)) {
+            self.tell(News::Who(who));
+        } else if let Some(&session) = answer_addressee(&answer).and_then(|id| self.by_id.get(&id))
+        {
             self.sessions[session].from_balancer(now, answer);
             self.carry_out(now, session);
         }
@@ -199,7 +138,7 @@ impl Host {
         }
     }
 
-    /// The connection to the server ended, or could not be made.
+    /// The current connection to a server ended, or could not be made.
     pub fn server_gone(&mut self, now: Duration, server: ServerId) {
         for session in 0..self.sessions.len() {
             self.sessions[session].server_failed(now, server);
@@ -207,7 +146,7 @@ impl Host {
         }
     }
 
-    /// The connection to the balancer ended, or could not be made.
+    /// The current connection to the balancer ended, or could not be made.
     pub fn balancer_gone(&mut self, now: Duration) {
         for session in 0..self.sessions.len() {
             self.sessions[session].balancer_failed(now);
@@ -215,15 +154,13 @@ impl Host {
         }
     }
 
+    /// The user wants something of the first session.
     pub fn ask(&mut self, now: Duration, at_ms: u64, ask: Ask) {
         match ask {
             Ask::Say(text) => self.say(now, at_ms, 0, text),
             Ask::Read => self.read(now, 0),
             Ask::History { from, limit } => self.history(now, 0, from, limit),
-            Ask::Who => {
-                let who = HostEffect::ToBalancer(BalancerMessage::Who);
-                self.effects.push(who);
-            }
+            Ask::Who => (self.effects).push(HostEffect::ToBalancer(BalancerMessage::Who)),
             Ask::Leave => {
                 self.leaving_since.get_or_insert(now);
                 self.generator = None;
@@ -231,12 +168,34 @@ impl Host {
         }
     }
 
-    /// Time passes: to be called after every batch of inputs, and by [`Host::next_tick`] at the
-    /// latest.
+    /// Time has passed: ticks the sessions that are due, replaces those that parted, and says what
+    /// was generated.
     pub fn tick(&mut self, now: Duration, at_ms: u64) {
-        self.tick_sessions(now);
+        while let Some(&(at, session)) = self.by_tick.first()
+            && at <= now
+        {
+            self.sessions[session].tick(now);
+            self.carry_out(now, session);
+            // A session that is due again at once would keep the others waiting.
+            if self.ticks[session] <= now {
+                self.reschedule(session, now + Duration::from_millis(1));
+            }
+        }
         self.replace_parted(now);
-        self.generate_due(now, at_ms);
+        self.generate(now, at_ms);
+    }
+
+    /// When [`Host::tick`] is due, if nothing happens before; it may be in the past.
+    pub fn next_tick(&self, now: Duration) -> Duration {
+        let session = self.by_tick.first().map(|(at, _)| *at);
+        let generator = self.generator.as_ref();
+        // One that is over has yet to be reported.
+        let generated = generator.map(|generator| generator.next_due(now).unwrap_or(now));
+        let leaving = self.leaving_since.map(|since| since + LEAVE_LIMIT);
+        [session, generated, leaving]
+            .into_iter()
+            .flatten()
+            .fold(now + IDLE, Duration::min)
     }
 
     /// Whether it was asked to leave, and what was open is answered or was waited for long enough.
@@ -247,12 +206,18 @@ impl Host {
         })
     }
 
-    /// The sessions say farewell: a courtesy to the servers, who notice the end without it.
+    /// Lets all sessions say farewell. Once their effects are carried out only [`News::Ended`] is
+    /// left to be told, [`FAREWELL`] later.
     pub fn leave(&mut self, now: Duration) {
         for session in 0..self.sessions.len() {
             self.sessions[session].leave();
             self.carry_out(now, session);
         }
+    }
+
+    /// What there is to do, in order.
+    pub fn take_effects(&mut self) -> Vec<HostEffect> {
+        std::mem::take(&mut self.effects)
     }
 
     fn tell(&mut self, news: News) {
@@ -261,8 +226,8 @@ impl Host {
 
     fn say(&mut self, now: Duration, at_ms: u64, session: usize, text: String) {
         self.said += 1;
+        let client = self.sessions[session].client();
         let seq = self.sessions[session].say(now, at_ms, text.clone());
-        let client = self.ids[session];
         self.tell(News::Said {
             client,
             seq,
@@ -273,8 +238,8 @@ impl Host {
     }
 
     fn read(&mut self, now: Duration, session: usize) {
+        let client = self.sessions[session].client();
         let id = self.sessions[session].read(now);
-        let client = self.ids[session];
         self.tell(News::ReadAsked { client, id });
         self.carry_out(now, session);
     }
@@ -282,6 +247,21 @@ impl Host {
     fn history(&mut self, now: Duration, session: usize, from: u64, limit: u32) {
         self.sessions[session].history(now, from, limit);
         self.carry_out(now, session);
+    }
+
+    fn generate(&mut self, now: Duration, at_ms: u64) {
+        let Some(generator) = &mut self.generator else {
+            return;
+        };
+        if generator.is_over(now) {
+            let (said, acked) = (self.said, generator.acknowledged());
+            self.generator = None;
+            self.tell(News::LoadDone { said, acked });
+            return;
+        }
+        for (session, deed) in generator.due(now) {
+            self.carry(now, at_ms, session as usize, deed);
+        }
     }
 
     /// Does what the generator wants of a session. One that is leaving does nothing more.
@@ -293,7 +273,6 @@ impl Host {
             Deed::Say(text) => self.say(now, at_ms, session, text),
             Deed::Read => self.read(now, session),
             Deed::History { from, limit } => self.history(now, session, from, limit),
-            // The first listens for all.
             Deed::Leave if session == 0 => self.answered(session),
             Deed::Leave => {
                 self.parting.insert(session);
@@ -310,17 +289,16 @@ impl Host {
             .copied()
             .filter(|&session| self.sessions[session].is_settled())
             .collect();
-        for place in settled {
-            self.parting.remove(&place);
-            self.sessions[place].leave();
-            self.carry_out(now, place);
-            self.by_id.remove(&self.ids[place]);
-            let client = ClientId(self.ids_to_come.random());
-            self.ids[place] = client;
-            self.by_id.insert(client, place);
-            self.sessions[place] = session(client, &self.name, false, now);
-            self.carry_out(now, place);
-            self.answered(place);
+        for session in settled {
+            self.parting.remove(&session);
+            self.sessions[session].leave();
+            self.carry_out(now, session);
+            self.by_id.remove(&self.sessions[session].client());
+            let new = self.new_session(now, None, false);
+            self.by_id.insert(new.client(), session);
+            self.sessions[session] = new;
+            self.carry_out(now, session);
+            self.answered(session);
         }
     }
 
@@ -330,48 +308,31 @@ impl Host {
         }
     }
 
-    fn tick_sessions(&mut self, now: Duration) {
-        while let Some(&(at, session)) = self.by_tick.first()
-            && at <= now
-        {
-            self.sessions[session].tick(now);
-            self.carry_out(now, session);
-            // A session that is due again at once would keep the others waiting.
-            if self.ticks[session] <= now {
-                self.reschedule(session, now + Duration::from_millis(1));
-            }
-        }
-    }
-
-    fn generate_due(&mut self, now: Duration, at_ms: u64) {
-        let Some(generator) = &mut self.generator else {
-            return;
+    /// A session of its own, under a new id unless one is given.
+    fn new_session(&mut self, now: Duration, client: Option<ClientId>, listens: bool) -> Session {
+        let client = client.unwrap_or_else(|| ClientId(self.rng.random()));
+        let config = Config {
+            client,
+            name: self.name.clone(),
+            seen: listens.then_some(0),
+            seed: client.0,
+            timing: Timing::default(),
         };
-        let due = generator.due(now);
-        let over = generator.is_over(now).then(|| generator.acknowledged());
-        for (session, deed) in due {
-            self.carry(now, at_ms, session as usize, deed);
-        }
-        if let Some(acked) = over {
-            self.generator = None;
-            let said = self.said;
-            self.tell(News::LoadDone { said, acked });
-        }
+        Session::new(config, now)
     }
 
-    /// Takes what a session wants, and notes when it wants a tick.
+    /// Carries out what a session wants, and notes when it wants a tick.
     fn carry_out(&mut self, now: Duration, session: usize) {
-        let client = self.ids[session];
+        let client = self.sessions[session].client();
         for effect in self.sessions[session].take_effects() {
             match effect {
                 Effect::AskBalancer { avoid } => {
-                    let name = self.name.clone();
-                    self.effects
-                        .push(HostEffect::ToBalancer(BalancerMessage::Route {
-                            client,
-                            name,
-                            avoid,
-                        }));
+                    let route = BalancerMessage::Route {
+                        client,
+                        name: self.name.clone(),
+                        avoid,
+                    };
+                    self.effects.push(HostEffect::ToBalancer(route));
                 }
                 Effect::Send {
                     server,
@@ -379,10 +340,11 @@ impl Host {
                     message,
                 } => self.effects.push(HostEffect::ToServer {
                     server,
-                    address,
+                    address: address.to_string(),
                     message,
                 }),
                 Effect::Drop { server } => {
+                    // Others may need the connection.
                     if self.sessions.len() == 1 {
                         self.effects.push(HostEffect::ForgetServer(server));
                     }
@@ -412,13 +374,5 @@ impl Host {
     }
 }
 
-fn session(client: ClientId, name: &str, listens: bool, now: Duration) -> Session {
-    let config = Config {
-        client,
-        name: name.to_owned(),
-        seen: listens.then_some(0),
-        seed: client.0,
-        timing: Timing::default(),
-    };
-    Session::new(config, now)
-}
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,14 @@
-//! One chat session of a client as a state machine: what it says, asks and hears, through any
-//! number of servers.
+//! A client as state machines: its chat sessions, what they say, ask and hear, through any number of
+//! servers.
 //!
 //! [`Session`] keeps a server: it asks the balancer for one ([`asking`]), joins it, notices when it
 //! fails ([`home`]), and moves on. Three parts know nothing of servers: [`outbox`] holds what was
 //! said and is not acknowledged, [`questions`] holds the open reads and pages, [`inbox`] puts what
 //! arrives in order. Everything that is sent is sent again until it is answered ([`retry`]), so no
-//! message, in either direction, needs to arrive. [`Host`] keeps all sessions of one process,
-//! [`Teller`] says what is reported of them.
+//! message, in either direction, needs to arrive.
+//!
+//! A client process is a [`Host`] of sessions of one name: one that a script or a person speaks
+//! through, or many that say what a [`Generator`] makes. A [`Teller`] turns its news into evidence.
 
 mod addressee;
 mod asking;
@@ -25,13 +27,13 @@ use std::time::Duration;
 
 pub use addressee::{addressee, answer_addressee};
 pub use generator::{Arrivals, Burst, Deed, Generator, Load, Mix};
-pub use host::{Ask, FAREWELL, Host, HostConfig, HostEffect, News};
+pub use host::{FAREWELL, Host, HostConfig, HostEffect};
 pub use session::Session;
 pub use teller::{Teller, Told};
 
 use crate::ids::{ClientId, ServerId, Slot};
 use crate::value::Command;
-use crate::wire::ClientMessage;
+use crate::wire::{ClientInfo, ClientMessage};
 
 /// What a session is told when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +157,53 @@ pub enum Happened {
         messages: Vec<Command>,
         last: u64,
     },
+}
+
+/// What the user of a client wants of its (first) session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// At most [`Command::MAX_TEXT_BYTES`].
+    Say(String),
+    /// A linearizable read of the chat's length.
+    Read,
+    /// A page of the chat, answered by [`Happened::Page`].
+    History { from: u64, limit: u32 },
+    /// Who is chatting where, answered by [`News::Who`].
+    Who,
+    /// Answer what is open (for a few seconds at most), then end.
+    Leave,
+}
+
+/// What the user of a client hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    Said {
+        client: ClientId,
+        seq: u64,
+        at_ms: u64,
+        text: String,
+    },
+    ReadAsked {
+        client: ClientId,
+        id: u64,
+    },
+    Happened {
+        client: ClientId,
+        what: Happened,
+    },
+    Who(Vec<(ServerId, ClientInfo)>),
+    /// A node refused the connection. Told once for each reason.
+    Refused {
+        peer: String,
+        reason: String,
+    },
+    /// All generated messages are said.
+    LoadDone {
+        said: u64,
+        acked: u64,
+    },
+    /// The sessions have left; nothing follows.
+    Ended,
 }
 
 #[cfg(test)]

@@ -1,30 +1,34 @@
-//! What a client process reports of its sessions.
+//! What a client process writes down of what it hears: its evidence.
 
 use super::{Happened, News};
 use crate::event::{self, Event};
 use crate::ids::ClientId;
+use crate::value::Command;
 
-/// Turns news into lines of evidence.
-pub struct Teller {
-    name: String,
-    ready: bool,
-}
-
-/// What is told.
+/// What is to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// Evidence, all with the same time.
     Events(Vec<Event>),
-    /// Words for people.
+    /// Words for the people who read the process's log.
     Say(String),
 }
 
+/// Turns news into evidence and words.
+#[derive(Debug)]
+pub struct Teller {
+    name: String,
+    /// Whether a session joined before: from then on the process is ready.
+    ready: bool,
+}
+
 impl Teller {
-    /// For the sessions that speak under `name`.
+    /// Tells of sessions that go by this name.
     pub fn new(name: String) -> Teller {
         Teller { name, ready: false }
     }
 
+    /// What to write down of a piece of news, in order.
     pub fn tell(&mut self, news: News) -> Vec<Told> {
         let event = match news {
             News::Said {
@@ -40,20 +44,18 @@ impl Teller {
                 text,
             },
             News::ReadAsked { client, id } => Event::ReadAsked { client, id },
-            News::Happened { client, what } => return self.happened(client, what),
+            News::Happened { client, what } => return vec![self.happened(client, what)],
             News::LoadDone { said, acked } => Event::LoadDone { said, acked },
             News::Refused { peer, reason } => {
-                return vec![
-                    Told::Say(format!("refused by {peer}: {reason}")),
-                    Told::Events(vec![Event::Refused { peer, reason }]),
-                ];
+                let words = Told::Say(format!("refused by {peer}: {reason}"));
+                return vec![words, Told::Events(vec![Event::Refused { peer, reason }])];
             }
             News::Who(_) | News::Ended => return Vec::new(),
         };
         vec![Told::Events(vec![event])]
     }
 
-    fn happened(&mut self, client: ClientId, what: Happened) -> Vec<Told> {
+    fn happened(&mut self, client: ClientId, what: Happened) -> Told {
         let event = match what {
             Happened::Joined { server } => {
                 let mut events = vec![Event::Joined {
@@ -61,11 +63,12 @@ impl Teller {
                     name: self.name.clone(),
                     server,
                 }];
-                if !std::mem::replace(&mut self.ready, true) {
+                if !self.ready {
+                    self.ready = true;
                     let address = String::new();
                     events.push(Event::Ready { address });
                 }
-                return vec![Told::Events(events)];
+                return Told::Events(events);
             }
             Happened::Rerouting { from, reason } => Event::Rerouting {
                 client,
@@ -90,7 +93,7 @@ impl Teller {
                 index,
                 from: command.client,
                 seq: command.seq,
-                digest: crc32c::crc32c(command.text.as_bytes()),
+                digest: text_digest(&command),
             },
             Happened::ReadDone { id, length, server } => Event::ReadDone {
                 client,
@@ -102,8 +105,9 @@ impl Teller {
                 registered,
                 servers,
             } => {
-                let words = format!("not ready: {registered} of {servers} servers registered");
-                return vec![Told::Say(words)];
+                return Told::Say(format!(
+                    "not ready: {registered} of {servers} servers registered"
+                ));
             }
             Happened::Page {
                 first, messages, ..
@@ -111,15 +115,19 @@ impl Teller {
                 client,
                 first,
                 count: messages.len() as u64,
-                digest: event::page_digest(messages.iter().map(|command| {
-                    (
-                        command.client,
-                        command.seq,
-                        crc32c::crc32c(command.text.as_bytes()),
-                    )
-                })),
+                digest: event::page_digest(
+                    (messages.iter())
+                        .map(|command| (command.client, command.seq, text_digest(command))),
+                ),
             },
         };
-        vec![Told::Events(vec![event])]
+        Told::Events(vec![event])
     }
 }
+
+fn text_digest(command: &Command) -> u32 {
+    crc32c::crc32c(command.text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ mod room;
 mod server;
 
 pub use balancer::run_balancer;
-pub use client::{Ask, Client, News, run_client};
+pub use client::{Client, run_client};
 pub use config::{
     BalancerConfig, ClientCommand, ClientConfig, ClientWork, LoadConfig, OnDamage, ServerConfig,
 };
@@ -30,6 +30,7 @@ pub use real_disk::RealDisk;
 pub use reporter::monotonic;
 pub use server::run_server;
 
+pub use crate::client::{Ask, News};
 use crate::link::Kind;
 use crate::wire::{BalancerAnswer, BalancerMessage, ClientMessage, PeerMessage, ServerMessage};
 

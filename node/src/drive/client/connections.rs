@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::Input;
+use crate::client::{Host, HostEffect, News};
 use crate::drive::gate::Gate;
 use crate::drive::net::{self, Linked, NetError, Outbox, Reading};
 use crate::drive::room::Room;
@@ -69,8 +71,42 @@ impl Connections {
         }
     }
 
+    /// Does what the host wants, in order.
+    pub fn carry_out(&mut self, host: &mut Host, news: &mut dyn FnMut(News)) {
+        for effect in host.take_effects() {
+            match effect {
+                HostEffect::ToBalancer(message) => self.send_to_balancer(message),
+                HostEffect::ToServer {
+                    server,
+                    address,
+                    message,
+                } => {
+                    if let Ok(address) = address.parse() {
+                        self.send_to_server(server, address, message);
+                    }
+                }
+                HostEffect::ForgetServer(server) => self.forget_server(server),
+                HostEffect::News(told) => news(told),
+            }
+        }
+    }
+
+    /// Hands on what came through a connection.
+    pub fn take(&mut self, host: &mut Host, now: Duration, input: Input) {
+        match input {
+            Input::Server { server, message } => host.from_server(now, server, message),
+            Input::Balancer(answer) => host.from_balancer(now, answer),
+            Input::Refused { peer, reason } => host.refused(peer, reason),
+            Input::Closed(closed) if self.closed(&closed) => match closed.peer {
+                Peer::Balancer => host.balancer_gone(now),
+                Peer::Server(server) => host.server_gone(now, server),
+            },
+            Input::Closed(_) => {}
+        }
+    }
+
     /// Sends to the balancer, connecting first if need be.
-    pub fn send_to_balancer(&mut self, message: BalancerMessage) {
+    fn send_to_balancer(&mut self, message: BalancerMessage) {
         if self.to_balancer.is_none() {
             let opened = self.open(Peer::Balancer, self.balancer, Input::Balancer);
             self.to_balancer = Some(opened);
@@ -81,12 +117,7 @@ impl Connections {
     }
 
     /// Sends to a server, connecting first if need be.
-    pub fn send_to_server(
-        &mut self,
-        server: ServerId,
-        address: SocketAddr,
-        message: ClientMessage,
-    ) {
+    fn send_to_server(&mut self, server: ServerId, address: SocketAddr, message: ClientMessage) {
         let known = self.to_servers.get(&server);
         if known.is_none_or(|known| known.address != address) {
             let wrap = move |message| Input::Server { server, message };
@@ -104,12 +135,12 @@ impl Connections {
     }
 
     /// No session needs the connection any more: it ends when its outbox is empty.
-    pub fn forget_server(&mut self, server: ServerId) {
+    fn forget_server(&mut self, server: ServerId) {
         self.to_servers.remove(&server);
     }
 
     /// Takes note of a connection's end. False if a newer one took its place.
-    pub fn closed(&mut self, closed: &Closed) -> bool {
+    fn closed(&mut self, closed: &Closed) -> bool {
         match closed.peer {
             Peer::Balancer => {
                 let current = self.to_balancer.as_ref().map(|(number, _)| *number);

@@ -1,25 +1,23 @@
-//! A client process: one session that a script or a person speaks through, or many that say
-//! generated messages.
+//! A client process around its [`Host`]: connections, the clocks, and what its user asks.
 
 mod connections;
-mod run;
 mod work;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::reporter::Reporter;
 use super::{ClientConfig, NodeError, process};
-use crate::client::{Host, HostConfig, Load};
+use crate::client::{Ask, FAREWELL, Host, HostConfig, Load, News};
 use crate::ids::ServerId;
 use crate::value::Command;
 use crate::wire::{BalancerAnswer, ServerMessage};
 
 use connections::{Closed, Connections};
 
-pub use crate::client::{Ask, News};
 pub use work::run_client;
 
 /// Inputs that may wait; more hold their connections back.
@@ -58,21 +56,56 @@ pub(super) async fn drive(
     config: &ClientConfig,
     load: Option<Load>,
     gate: Gate,
-    asks: mpsc::UnboundedReceiver<Ask>,
-    news: Box<dyn FnMut(News) + Send>,
+    mut asks: mpsc::UnboundedReceiver<Ask>,
+    mut news: Box<dyn FnMut(News) + Send>,
 ) {
-    let (inputs, arriving) = mpsc::channel(INPUTS);
-    let connections = Connections::new(config.cluster, gate, config.balancer, inputs);
-    let host = Host::new(
-        HostConfig {
-            name: config.name.clone(),
-            client: config.client,
-            load,
-            seed: rand::random(),
-        },
-        Duration::ZERO,
-    );
-    run::run(host, connections, asks, arriving, news).await;
+    let (sender, mut inputs) = mpsc::channel(INPUTS);
+    let mut connections = Connections::new(config.cluster, gate, config.balancer, sender);
+    let host = HostConfig {
+        name: config.name.clone(),
+        client: config.client,
+        load,
+        seed: rand::random(),
+    };
+    let started = Instant::now();
+    let mut host = Host::new(host, Duration::ZERO);
+    // A closed channel is ready again and again, but asks only once.
+    let mut asking = true;
+    loop {
+        connections.carry_out(&mut host, &mut news);
+        let now = started.elapsed();
+        if host.may_leave(now) {
+            host.leave(now);
+            connections.carry_out(&mut host, &mut news);
+            tokio::time::sleep(FAREWELL).await;
+            return news(News::Ended);
+        }
+        tokio::select! {
+            biased;
+            Some(input) = inputs.recv() => {
+                connections.take(&mut host, started.elapsed(), input);
+                for _ in 0..1024 {
+                    let Ok(input) = inputs.try_recv() else { break };
+                    connections.carry_out(&mut host, &mut news);
+                    connections.take(&mut host, started.elapsed(), input);
+                }
+            }
+            ask = asks.recv(), if asking => {
+                asking = ask.is_some();
+                host.ask(started.elapsed(), wall_clock_ms(), ask.unwrap_or(Ask::Leave));
+            }
+            () = tokio::time::sleep_until(started + host.next_tick(now)) => {}
+        }
+        host.tick(started.elapsed(), wall_clock_ms());
+    }
+}
+
+/// Milliseconds since the Unix epoch, for people.
+fn wall_clock_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map(|since| since.as_millis() as u64)
+        .unwrap_or(0)
 }
 
 /// A client that a program speaks through, on a thread of its own.
