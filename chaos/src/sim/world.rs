@@ -427,7 +427,8 @@ impl World {
 
     /// Sets the timer of the process.
     pub fn wake_at(&mut self, of: Life, at_us: u64) {
-        let at_us = at_us.max(self.now_us);
+        // Nobody acts twice in the same moment.
+        let at_us = at_us.max(self.now_us + 5);
         let Some(process) = self.running(of) else {
             return;
         };
