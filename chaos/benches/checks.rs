@@ -138,6 +138,7 @@ fn write_history(path: &Path, messages: u64) -> io::Result<u64> {
         servers: servers.clone(),
         clients: vec!["ann".to_string(), "bob".to_string(), "load1".to_string()],
         command: "paxosctl run bench.yaml --seed 1".to_string(),
+        world: Default::default(),
     }))?;
     for server in 0..SERVERS {
         begin(&mut history, server, Ballot::ZERO, Slot(0))?;

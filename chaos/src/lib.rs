@@ -11,5 +11,6 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod sim;
 pub mod target;
 pub mod trace;

@@ -36,7 +36,9 @@ pub enum TraceWhat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    Arrives { at_us: u64 },
+    Arrives {
+        at_us: u64,
+    },
     /// By the network.
     Lost,
     /// By the sender's link table.

@@ -102,6 +102,7 @@ fn lines(operations: u64) -> Vec<(u64, Line)> {
         servers: vec!["s1".to_string(), "s2".to_string(), "s3".to_string()],
         clients: vec!["ann".to_string(), "load1".to_string()],
         command: "paxosctl run saved.yaml --seed 7".to_string(),
+        world: Default::default(),
     });
     let mut lines = vec![(0, run)];
     for name in ["balancer", "s1", "s2", "s3", "ann", "load1", HOSTILE] {

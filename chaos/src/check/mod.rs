@@ -132,6 +132,7 @@ pub fn judge_observed(evidence: &Evidence, plan: &Plan, done: &mut dyn FnMut(&st
         checks,
         run_dir: None,
         command: evidence.header.command.clone(),
+        world: evidence.header.world,
     };
     done("the report's rows");
     conclude(&mut result, evidence);

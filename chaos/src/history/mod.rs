@@ -33,7 +33,7 @@ use paxosctl_node::ids::{ServerId, Slot};
 use paxosctl_node::value::Value;
 use serde::{Deserialize, Serialize};
 
-use crate::target::{Action, Change, LogSource};
+use crate::target::{Action, Change, LogSource, World};
 
 /// One line of `history.jsonl`. Times are microseconds since the cluster was ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +85,8 @@ pub struct RunHeader {
     pub clients: Vec<String>,
     /// The command that repeats this run.
     pub command: String,
+    #[serde(default)]
+    pub world: World,
 }
 
 /// What was done for a fault.

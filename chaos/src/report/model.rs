@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::target::World;
+
 /// The version of the form of `result.json`. It grows when a field changes its meaning or goes.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -52,6 +54,9 @@ pub struct RunResult {
     pub run_dir: Option<String>,
     /// The command that repeats the run.
     pub command: String,
+    /// What the cluster was made of; its times are virtual in a simulation.
+    #[serde(default)]
+    pub world: World,
 }
 
 /// The judgement in one word.
@@ -294,6 +299,7 @@ impl RunResult {
             clients: Vec::new(),
             run_dir: None,
             command: command.to_string(),
+            world: World::default(),
         }
     }
 

@@ -19,7 +19,7 @@ use paxosctl_node::ids::ServerId;
 use crate::history::{self, ActionLine, Line, Phase, RunHeader, Step, micros};
 use crate::plan::{Plan, Say};
 use crate::schedule;
-use crate::target::{Observation, Op, ReplicaLog, Target, TargetError};
+use crate::target::{Observation, Op, ReplicaLog, Target, TargetError, World};
 pub use faults::rules;
 use faults::{Faults, Firing};
 use known::Known;
@@ -112,9 +112,13 @@ pub fn run(
 }
 
 /// The command that repeats a run.
-pub fn command(plan: &Plan, seed: u64) -> String {
+pub fn command(plan: &Plan, seed: u64, world: World) -> String {
     let path = quoted(&plan.path.display().to_string());
-    let mut command = format!("paxosctl run {path} --seed {seed}");
+    let sim = match world {
+        World::Processes => "",
+        World::Simulation => " --sim",
+    };
+    let mut command = format!("paxosctl run{sim} {path} --seed {seed}");
     if plan.time_scale != 1.0 {
         command = format!("{command} --time-scale {}", plan.time_scale);
     }
@@ -169,7 +173,8 @@ impl Run<'_> {
             seed: self.seed,
             servers: schedule::servers(self.plan),
             clients: schedule::clients(self.plan),
-            command: command(self.plan, self.seed),
+            command: command(self.plan, self.seed, self.target.world()),
+            world: self.target.world(),
         };
         (self.sink)(Line::Run(header));
         let phases = self.phases();

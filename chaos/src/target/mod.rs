@@ -22,6 +22,11 @@ pub use on_disk::read_disk;
 ///
 /// All times are counted from the moment when the cluster was ready.
 pub trait Target {
+    /// What the cluster is made of.
+    fn world(&self) -> World {
+        World::Processes
+    }
+
     /// The time since the run began.
     fn now(&self) -> Duration;
 
@@ -42,6 +47,18 @@ pub trait Target {
     fn failure(&self) -> Option<TargetError> {
         None
     }
+}
+
+/// What a cluster under test is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum World {
+    /// Real processes, in real time.
+    #[default]
+    Processes,
+    /// The same state machines in virtual time.
+    Simulation,
 }
 
 /// One resolved step of a fault. Nodes are named as link rules name them: `s1`, `balancer`, `ann`.

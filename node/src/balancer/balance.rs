@@ -8,7 +8,7 @@ use super::occupancy::Occupancy;
 use super::{Config, Effects};
 use crate::event::Event;
 use crate::ids::{ClientId, ConnId, ServerId};
-use crate::wire::{BalancerAnswer, ServerReport};
+use crate::wire::{BalancerAnswer, BalancerMessage, ServerReport};
 
 /// The balancer of a cluster. Every method may be called with any input in any order, and `now`
 /// never goes back.
@@ -38,6 +38,19 @@ impl Balancer {
             opened_before: false,
             refused: BTreeMap::new(),
             config,
+        }
+    }
+
+    /// What came on a connection.
+    pub fn take(&mut self, now: Duration, conn: ConnId, message: BalancerMessage) -> Effects {
+        match message {
+            BalancerMessage::Report(report) => self.report(now, conn, report),
+            BalancerMessage::Route {
+                client,
+                name,
+                avoid,
+            } => self.route(now, conn, client, name, avoid),
+            BalancerMessage::Who => self.who(conn),
         }
     }
 

@@ -15,7 +15,7 @@ use super::net::{Connection, Outbox};
 use super::reporter::Reporter;
 use super::room::Room;
 use super::{BalancerConfig, NodeError, links, process};
-use crate::balancer::{Balancer, Config, Effects, Timing};
+use crate::balancer::{Balancer, Config, Timing};
 use crate::event::Event;
 use crate::ids::{ConnId, ServerId};
 use crate::wire::frame;
@@ -113,7 +113,7 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
                         continue;
                     }
                     Talk::Message(message) if connections.contains_key(&conn) => {
-                        take(&mut balancer, now, conn, message)
+                        balancer.take(now, conn, message)
                     }
                     // It was delayed, and came after the end of its connection.
                     Talk::Message(_) => continue,
@@ -134,18 +134,6 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
     }
     process::end(&gate, reporter);
     Ok(())
-}
-
-fn take(balancer: &mut Balancer, now: Duration, conn: ConnId, message: BalancerMessage) -> Effects {
-    match message {
-        BalancerMessage::Report(report) => balancer.report(now, conn, report),
-        BalancerMessage::Route {
-            client,
-            name,
-            avoid,
-        } => balancer.route(now, conn, client, name, avoid),
-        BalancerMessage::Who => balancer.who(conn),
-    }
 }
 
 async fn serve_connection(shared: Shared, connection: Connection, hello: Hello, conn: ConnId) {

@@ -1,57 +1,62 @@
-//! The machine under a server, as its table has it: loads the table file of the server's directory
-//! at the start and on SIGUSR1, sets the disk's troubles and the clock by it, and reports what that
-//! did.
+//! The machine under a server: loads the table file of the server's directory at the start and on
+//! SIGUSR1, and does to the process what the table's rules do.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 use tokio::time::Instant;
 
-use super::faulty_disk::{FaultyDisk, Strike, Troubles};
 use super::reporter::Reporter;
 use crate::event::Event;
 use crate::log::Disk;
-use crate::machine::{Clock, Machine};
+use crate::machine::{DiskWorld, FaultyDisk, LocalMachine, Machine, Strike, Troubles};
 
 /// The file's name in the server's directory.
 pub const MACHINE_FILE: &str = "machine.json";
 
-pub struct LocalMachine {
-    file: PathBuf,
-    reporter: Reporter,
-    troubles: Arc<Troubles>,
-    clock: Clock,
-    started: Instant,
-    /// Whether the clock has ever been anything but right.
-    clock_was_set: bool,
+/// What the troubles of a disk do to this process.
+struct ThisProcess(Reporter);
+
+impl DiskWorld for ThisProcess {
+    fn hold_up(&self, by: Duration) {
+        thread::sleep(by);
+    }
+
+    fn strike(&self, strike: Strike) {
+        let kills = strike.kills;
+        self.0.event(strike.event());
+        if kills {
+            // If the system refuses to kill it, the write fails all the same, and that ends it.
+            let _ = raise(Signal::SIGKILL);
+        }
+    }
 }
 
-impl LocalMachine {
+pub struct LoadedMachine {
+    file: PathBuf,
+    reporter: Reporter,
+    machine: LocalMachine,
+    started: Instant,
+}
+
+impl LoadedMachine {
     /// The machine of a server that starts: with the table that its directory holds, if there is
     /// one.
-    pub fn begin(name: &str, dir: &Path, reporter: Reporter) -> LocalMachine {
+    pub fn begin(name: &str, dir: &Path, reporter: Reporter) -> LoadedMachine {
         let seed = name
             .bytes()
             .fold(u64::from(std::process::id()), |seed, byte| {
                 seed.wrapping_mul(31).wrapping_add(byte.into())
             });
-        let mut machine = LocalMachine {
+        let troubles = Troubles::new(seed, Arc::new(ThisProcess(reporter)));
+        let mut machine = LoadedMachine {
             file: dir.join(MACHINE_FILE),
             reporter,
-            troubles: Arc::new(Troubles::new(seed, move |strike| {
-                let kills = strike.kills;
-                reporter.event(report(strike));
-                if kills {
-                    // Nothing of this process may run any more. If the system refuses to kill it,
-                    // the write fails all the same, and that ends it.
-                    let _ = raise(Signal::SIGKILL);
-                }
-            })),
-            clock: Clock::default(),
+            machine: LocalMachine::new(Arc::new(troubles)),
             started: Instant::now(),
-            clock_was_set: false,
         };
         match read(&machine.file) {
             Ok(Some(table)) => machine.set(&table),
@@ -72,57 +77,33 @@ impl LocalMachine {
     }
 
     fn set(&mut self, table: &Machine) {
-        let truth = self.started.elapsed();
-        let ended = self.troubles.set(table);
-        let mut events: Vec<Event> = ended.into_iter().map(report).collect();
-        let before_us = self.clock.ahead_us(truth);
-        self.clock.set(truth, &table.rules);
-        let (after_us, rate_permille) = (self.clock.ahead_us(truth), self.clock.rate_permille());
-        let is_right = after_us == 0 && rate_permille == 1000;
-        if !is_right || self.clock_was_set {
-            self.clock_was_set = !is_right;
-            events.push(Event::ClockSet {
-                generation: table.generation,
-                before_us,
-                after_us,
-                rate_permille,
-            });
-        }
-        events.push(Event::Machine {
-            generation: table.generation,
-        });
+        let events = self.machine.set(self.started.elapsed(), table);
         self.reporter.events(events);
     }
 
     /// The disk with this machine's troubles.
     pub fn disk<D: Disk>(&self, disk: D) -> FaultyDisk<D> {
-        FaultyDisk::new(disk, self.troubles.clone())
+        FaultyDisk::new(disk, self.machine.troubles().clone())
     }
 
     /// What the machine's clock shows.
     pub fn now(&self) -> Duration {
-        self.clock.at(self.started.elapsed())
+        self.machine.now(self.started.elapsed())
+    }
+
+    /// The time since the server's start, whatever the clock shows.
+    pub fn truth(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// When the clock will show `shown`.
     pub fn moment_of(&self, shown: Duration) -> Instant {
-        Instant::now() + self.clock.true_wait(shown.saturating_sub(self.now()))
+        Instant::now() + self.machine.true_wait(self.started.elapsed(), shown)
     }
 
     /// Reports what the rules in force did so far; for a server that is about to exit.
     pub fn report_so_far(&self) {
-        let strikes = self.troubles.so_far();
-        self.reporter
-            .events(strikes.into_iter().map(report).collect());
-    }
-}
-
-fn report(strike: Strike) -> Event {
-    Event::DiskTrouble {
-        generation: strike.generation,
-        rule: strike.rule,
-        hits: strike.hits,
-        what: strike.what,
+        self.reporter.events(self.machine.report_so_far());
     }
 }
 

@@ -7,7 +7,6 @@ mod converse;
 mod disk;
 mod door;
 mod error;
-mod faulty_disk;
 mod gate;
 mod links;
 mod machine;

@@ -1,76 +1,62 @@
-//! Opens a server's log at its start, and sets a damaged one aside.
+//! A server's directory as the place of its log.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::machine::LocalMachine;
+use super::machine::LoadedMachine;
 use super::real_disk::RealDisk;
 use super::reporter::Reporter;
 use super::{NodeError, OnDamage, ServerConfig};
-use crate::event::Event;
-use crate::log::{Disk, DiskError, DiskOperation, Identity, Log, LogError, Opened, Record};
+use crate::log::{Disk, DiskError, DiskOperation, Identity, LogPlace, Opened, open_or_set_aside};
 
 /// The log's directory in the server's.
 const LOG: &str = "log";
 /// A log that was set aside, before its number.
 const SET_ASIDE: &str = "log.damaged-";
 
-/// Opens the log. A damaged one is set aside, if the server may, and a new one is begun under a new
-/// incarnation: its peers remember the old one, so the server will not vote, and learns all that is
-/// chosen from them. What it had promised is lost, and nobody relies on it any more.
-pub fn open_log(
-    config: &ServerConfig,
-    machine: &LocalMachine,
-    reporter: Reporter,
-) -> Result<Opened, NodeError> {
-    let disk = || -> Result<_, DiskError> {
-        Ok(Arc::new(
-            machine.disk(RealDisk::open(&config.dir.join(LOG))?),
-        ))
-    };
-    let damaged = disk()?;
-    let (file, offset, what) = match open_on(config, damaged.clone()) {
-        Err(NodeError::Log(LogError::Damaged {
-            file, offset, what, ..
-        // Alone it has nobody to learn from.
-        })) if config.on_damage == OnDamage::Repair && config.members.len() > 1 => {
-            (file, offset, what)
-        }
-        opened => return opened,
-    };
-    let to = set_aside(&config.dir)?;
-    // Until here it was locked: another process must not set aside what this one begins now.
-    drop(damaged);
-    reporter.say(format_args!(
-        "the log is damaged: {file}, byte {offset}: {what}. It is kept as {}. This server begins a \
-         new log: it learns everything from its peers, and does not vote, because it cannot prove \
-         what it promised",
-        to.display()
-    ));
-    reporter.event(Event::LogSetAside {
-        file,
-        offset,
-        what,
-        to: to.display().to_string(),
-    });
-    open_on(config, disk()?)
+/// A server's directory.
+struct Directory<'a> {
+    config: &'a ServerConfig,
+    machine: &'a LoadedMachine,
 }
 
-fn open_on(config: &ServerConfig, disk: Arc<dyn Disk>) -> Result<Opened, NodeError> {
+impl LogPlace for Directory<'_> {
+    fn open(&self) -> Result<Arc<dyn Disk>, DiskError> {
+        let disk = RealDisk::open(&self.config.dir.join(LOG))?;
+        Ok(Arc::new(self.machine.disk(disk)))
+    }
+
+    fn set_aside(&self) -> Result<String, DiskError> {
+        set_aside(&self.config.dir).map(|to| to.display().to_string())
+    }
+
+    fn has_damaged(&self) -> Result<bool, DiskError> {
+        Ok(!damaged_logs(&self.config.dir)?.is_empty())
+    }
+}
+
+/// Opens the log; see [`open_or_set_aside`].
+pub fn open_log(
+    config: &ServerConfig,
+    machine: &LoadedMachine,
+    reporter: Reporter,
+) -> Result<Opened, NodeError> {
     let identity = Identity {
         cluster: config.cluster,
         server: config.server,
         servers: config.members.len() as u16,
     };
-    let mut opened = Log::open(disk, identity, rand::random())?;
-    // Also when the process that set it aside came no further.
-    if !opened.recovered.lost && !damaged_logs(&config.dir)?.is_empty() {
-        opened.writer.commit(&[Record::Lost])?;
-        opened.recovered.lost = true;
+    // Alone it has nobody to learn from.
+    let may_repair = config.on_damage == OnDamage::Repair && config.members.len() > 1;
+    let place = Directory { config, machine };
+    let opening = open_or_set_aside(&place, identity, may_repair, &mut rand::random)?;
+    if let Some(set_aside) = opening.set_aside {
+        reporter.say(&set_aside);
+        reporter.event(set_aside.event());
     }
-    Ok(opened)
+    Ok(opening.opened)
 }
 
 /// Gives the log's directory another name, durably. A crash in between leaves a damaged log, which
@@ -109,6 +95,7 @@ mod tests {
 
     use super::*;
     use crate::ids::{Ballot, ServerId};
+    use crate::log::{LogError, Record};
 
     fn config(dir: &Path, on_damage: OnDamage) -> ServerConfig {
         ServerConfig {
@@ -127,7 +114,7 @@ mod tests {
     }
 
     fn open(config: &ServerConfig) -> Result<Opened, NodeError> {
-        let machine = LocalMachine::begin("s1", &config.dir, Reporter);
+        let machine = LoadedMachine::begin("s1", &config.dir, Reporter);
         open_log(config, &machine, Reporter)
     }
 

@@ -10,13 +10,12 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::converse::{Talk, Terms, converse};
 use super::disk::{self, Write, Written};
 use super::door::{Door, Owner};
 use super::gate::Gate;
-use super::machine::LocalMachine;
+use super::machine::LoadedMachine;
 use super::net::{self, Connection, Outbox, Reading};
 use super::open_log::open_log;
 use super::reporter::Reporter;
@@ -26,7 +25,7 @@ use crate::event::Event;
 use crate::ids::{ConnId, ServerId};
 use crate::link::{MODE_RULE, NodeLinks};
 use crate::log::Opened;
-use crate::server::{Output, Server, Start};
+use crate::server::{Output, Registration, Server, Start};
 use crate::wire::frame;
 use crate::wire::{
     BalancerAnswer, BalancerMessage, ClientMessage, Hello, PeerMessage, Role, ServerMessage,
@@ -45,9 +44,6 @@ const CLIENTS_ROOM_BYTES: usize = 128 << 20;
 /// A client's connection on which nothing came for so long ends. Clients ask for a sign of life
 /// much more often.
 const CLIENT_IDLE_LIMIT: Duration = Duration::from_secs(60);
-
-/// A server that the balancer has never accepted gives up after being refused for so long.
-const REFUSED_LIMIT: Duration = Duration::from_secs(3);
 
 /// What reaches the state machine.
 enum Input {
@@ -87,7 +83,7 @@ pub fn run_server(config: ServerConfig) -> Result<(), NodeError> {
     let mode = config.mode.as_ref();
     let permanent = mode.map_or(Vec::new(), |mode| mode.rules(MODE_RULE, &name));
     let gate = process::begin(&name, &config.dir, permanent, reporter);
-    let machine = LocalMachine::begin(&name, &config.dir, reporter);
+    let machine = LoadedMachine::begin(&name, &config.dir, reporter);
     let opened = open_log(&config, &machine, reporter)?;
     process::runtime()?.block_on(serve(config, opened, gate, machine, reporter))
 }
@@ -96,7 +92,7 @@ async fn serve(
     config: ServerConfig,
     opened: Opened,
     gate: Gate,
-    mut machine: LocalMachine,
+    mut machine: LoadedMachine,
     reporter: Reporter,
 ) -> Result<(), NodeError> {
     let me = config.server;
@@ -192,11 +188,11 @@ async fn serve(
                 machine.reload();
             }
             Some(input) = arriving.recv() => {
-                let now = machine.now();
-                world.take(&mut server, now, input)?;
+                let (now, truth) = (machine.now(), machine.truth());
+                world.take(&mut server, now, truth, input)?;
                 for _ in 0..GATHER {
                     let Ok(input) = arriving.try_recv() else { break };
-                    world.take(&mut server, now, input)?;
+                    world.take(&mut server, now, truth, input)?;
                 }
             }
             () = tokio::time::sleep_until(wake) => {}
@@ -240,40 +236,15 @@ struct World {
     registration: Registration,
 }
 
-/// How the balancer takes this server.
-#[derive(Default)]
-struct Registration {
-    accepted: bool,
-    /// The clock of the machine is not asked: it may jump.
-    refused_since: Option<Instant>,
-}
-
-impl Registration {
-    /// Notes an answer. A server that was never accepted gives up after a while: it is a stranger,
-    /// or another server runs under its id.
-    fn note(&mut self, answer: &BalancerAnswer, reporter: Reporter) -> Result<(), NodeError> {
-        let BalancerAnswer::Refused { reason } = answer else {
-            self.accepted = true;
-            self.refused_since = None;
-            return Ok(());
-        };
-        if self.refused_since.is_none() {
-            reporter.say(format_args!("refused by the balancer: {reason}"));
-            reporter.event(Event::Refused {
-                peer: "balancer".into(),
-                reason: reason.clone(),
-            });
-        }
-        let since = *self.refused_since.get_or_insert_with(Instant::now);
-        if !self.accepted && since.elapsed() >= REFUSED_LIMIT {
-            return Err(NodeError::RefusedByBalancer(reason.clone()));
-        }
-        Ok(())
-    }
-}
-
 impl World {
-    fn take(&mut self, server: &mut Server, now: Duration, input: Input) -> Result<(), NodeError> {
+    /// `now` is what the server's clock shows, `truth` the time since its start.
+    fn take(
+        &mut self,
+        server: &mut Server,
+        now: Duration,
+        truth: Duration,
+        input: Input,
+    ) -> Result<(), NodeError> {
         match input {
             Input::Peer {
                 from,
@@ -295,7 +266,13 @@ impl World {
                 }
             },
             Input::Balancer(answer) => {
-                self.registration.note(&answer, self.reporter)?;
+                let noted = self.registration.note(truth, &answer);
+                let refused = noted.map_err(NodeError::RefusedByBalancer)?;
+                if let (false, BalancerAnswer::Refused { reason }) = (refused.is_empty(), &answer) {
+                    self.reporter
+                        .say(format_args!("refused by the balancer: {reason}"));
+                }
+                self.reporter.events(refused);
                 server.balancer(&answer);
             }
             Input::PeerConnected(peer) => server.connected(peer),

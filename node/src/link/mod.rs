@@ -9,6 +9,7 @@ mod decide;
 mod kind;
 mod mode;
 mod node_links;
+mod redial;
 mod spread;
 mod table;
 
@@ -17,4 +18,5 @@ pub use decide::{Links, MOST_COPIES, Verdict};
 pub use kind::Kind;
 pub use mode::{MODE_RULE, Mode, ModeError};
 pub use node_links::NodeLinks;
+pub use redial::Redial;
 pub use table::{Distribution, Rule, Side, Table, What};

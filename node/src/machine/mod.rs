@@ -4,9 +4,13 @@
 //! by the server at its start and when it is told to.
 
 mod clock;
+mod faulty_disk;
+mod local;
 mod steady;
 
 pub use clock::Clock;
+pub use faulty_disk::{DiskWorld, FaultyDisk, Strike, Troubles};
+pub use local::LocalMachine;
 pub use steady::Steady;
 
 use std::time::Duration;

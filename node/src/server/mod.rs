@@ -7,6 +7,7 @@ mod durable;
 mod listeners;
 mod membership;
 mod pending;
+mod registration;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::log::{History, Located, LogError, Record, RecoveredLog};
 use crate::machine::Steady;
 use crate::paxos::{self, Chosen, Led, Message, Replica, Sessions};
 use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, ServerReport};
+
+pub use registration::Registration;
 
 use durable::Durable;
 use listeners::Listeners;

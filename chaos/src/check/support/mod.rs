@@ -81,6 +81,7 @@ impl Story {
                 servers: (1..=servers).map(|number| format!("s{number}")).collect(),
                 clients: names.clone(),
                 command: "paxosctl run plans/story.yaml --seed 7".to_string(),
+                world: Default::default(),
             })],
             plan: Plan {
                 path: PathBuf::from("plans/story.yaml"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::fake::{Fake, id};
 use super::*;
 use crate::plan;
-use crate::target::{Action, Change};
+use crate::target::{Action, Change, World};
 use paxosctl_node::event::{Event, NodeEvent};
 
 fn plan_of(traffic: &str, faults: &str) -> Plan {
@@ -506,10 +506,10 @@ fn the_command_that_repeats_a_run_can_be_pasted_into_a_shell() {
     let command_for = |path: &str| {
         let text = "version: 1\ncluster: {servers: 3, clients: [ann]}\ntraffic: [{at: 1s, as: ann, say: x}]";
         let plan = plan::parse(Path::new(path), text).unwrap_or_else(|errors| panic!("{errors}"));
-        command(&plan, 7)
+        command(&plan, 7, World::Processes)
     };
     let plan = plan_of(LAST_WORD, "[]").scaled(0.1);
-    let told = command(&plan, 7);
+    let told = command(&plan, 7, World::Processes);
     assert!(told.ends_with(" --seed 7 --time-scale 0.1"), "{told}");
     assert_eq!(
         command_for("plans/a-b.yaml"),

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use paxosctl_chaos::history::{Line, Writer};
 use paxosctl_chaos::report::{RunResult, Verdict, json};
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
+use paxosctl_chaos::target::World;
 
 use super::super::judge::{self, Judged, Saved};
 use super::super::reporting::page;
@@ -182,7 +183,7 @@ impl Run<'_> {
 
     fn could_not_run(&self, failure: &Failure) -> Judged {
         let plan = &self.planned.plan;
-        let command = run_loop::command(plan, self.planned.seed);
+        let command = run_loop::command(plan, self.planned.seed, World::Processes);
         let mut result =
             RunResult::could_not_run(&plan.name, self.planned.seed, &command, failure.to_string());
         if let Failure::Interrupted { .. } = failure {

@@ -1,7 +1,6 @@
 //! The connections that a server makes: to each peer, for sending, and to the balancer.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::{Input, Shared};
 use crate::drive::net::{self, Outbox, Reading};
@@ -9,16 +8,12 @@ use crate::drive::reporter::Reporter;
 use crate::drive::room::Room;
 use crate::event::Event;
 use crate::ids::ServerId;
+use crate::link::Redial;
 use crate::wire::frame;
 use crate::wire::{BalancerAnswer, BalancerMessage, Hello, PeerMessage, Role, Welcome};
 
 /// Bytes that may wait for one peer: the largest message fits in several times.
 const ROOM_BYTES: usize = 32 << 20;
-
-/// The pause before the second attempt to reach a peer or the balancer. It doubles from one to the
-/// next: nodes that start together find each other at once, and one that is down costs little.
-const REDIAL_FIRST: Duration = Duration::from_millis(5);
-const REDIAL_MOST: Duration = Duration::from_millis(50);
 
 fn room() -> Room {
     Room::new(ROOM_BYTES, usize::MAX)
@@ -42,14 +37,14 @@ pub fn peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<Peer
     tokio::spawn(async move {
         let name = peer.to_string();
         let mut complaint = Complaint::default();
-        let mut pause = REDIAL_FIRST;
+        let mut redial = Redial::default();
         loop {
             let hello = hello(&shared);
             let dialled = net::dial(address, &name, &hello, &shared.gate);
             match net::discarding(&mut queue, dialled).await {
                 Ok(mut connection) => {
                     complaint = Complaint::default();
-                    pause = REDIAL_FIRST;
+                    redial.reset();
                     drop(shared.inputs.send(Input::PeerConnected(peer)).await);
                     // The peer says nothing on this connection; the end of it is the news.
                     let silence = connection
@@ -62,8 +57,7 @@ pub fn peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<Peer
                 }
                 Err(error) => complaint.about(&shared.reporter, &name, &error),
             }
-            net::discarding(&mut queue, tokio::time::sleep(pause)).await;
-            pause = (pause * 2).min(REDIAL_MOST);
+            net::discarding(&mut queue, tokio::time::sleep(redial.pause())).await;
         }
     });
     outbox
@@ -74,13 +68,13 @@ pub fn balancer(shared: &Shared) -> Outbox<BalancerMessage> {
     let (outbox, mut queue) = Outbox::new("balancer", &shared.gate, &room());
     let shared = shared.clone();
     tokio::spawn(async move {
-        let mut pause = REDIAL_FIRST;
+        let mut redial = Redial::default();
         loop {
             let hello = hello(&shared);
             let dialled = net::dial(shared.config.balancer, "balancer", &hello, &shared.gate);
             match net::discarding(&mut queue, dialled).await {
                 Ok(mut connection) => {
-                    pause = REDIAL_FIRST;
+                    redial.reset();
                     drop(shared.inputs.send(Input::BalancerConnected).await);
                     let read = net::read_all(
                         &mut connection.reader,
@@ -106,8 +100,7 @@ pub fn balancer(shared: &Shared) -> Outbox<BalancerMessage> {
                 // Down or cut off: it may come back, and a running chat does not need it.
                 Err(_) => {}
             }
-            net::discarding(&mut queue, tokio::time::sleep(pause)).await;
-            pause = (pause * 2).min(REDIAL_MOST);
+            net::discarding(&mut queue, tokio::time::sleep(redial.pause())).await;
         }
     });
     outbox

@@ -1,25 +1,49 @@
-use std::time::Instant;
-
 use super::*;
 use crate::ids::{Ballot, ServerId};
 use crate::log::{Identity, Log, LogError, LogWriter, MemoryDisk, Record};
 use crate::machine::MachineRule;
 
+/// What the world was told.
+#[derive(Default)]
+struct Told {
+    strikes: Mutex<Vec<Strike>>,
+    held_up: Mutex<Vec<Duration>>,
+}
+
+impl DiskWorld for Told {
+    fn hold_up(&self, by: Duration) {
+        self.held_up.lock().unwrap().push(by);
+    }
+
+    fn strike(&self, strike: Strike) {
+        self.strikes.lock().unwrap().push(strike);
+    }
+}
+
+/// A world that kills the process, as the shell does.
+struct Killing;
+
+impl DiskWorld for Killing {
+    fn hold_up(&self, _: Duration) {}
+
+    fn strike(&self, strike: Strike) {
+        std::panic::panic_any(strike);
+    }
+}
+
 /// A log on a disk with troubles, and what they told.
 struct Bench {
     disk: MemoryDisk,
     troubles: Arc<Troubles>,
-    told: Arc<Mutex<Vec<Strike>>>,
+    told: Arc<Told>,
     writer: LogWriter,
     round: u64,
 }
 
 impl Bench {
     fn new() -> Bench {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let telling = told.clone();
-        let tell = move |strike| telling.lock().unwrap().push(strike);
-        let troubles = Arc::new(Troubles::new(7, tell));
+        let told = Arc::new(Told::default());
+        let troubles = Arc::new(Troubles::new(7, told.clone()));
         let disk = MemoryDisk::new();
         let writer = open(&disk, &troubles).unwrap();
         Bench {
@@ -55,7 +79,7 @@ impl Bench {
     }
 
     fn told(&self) -> Vec<Strike> {
-        self.told.lock().unwrap().clone()
+        self.told.strikes.lock().unwrap().clone()
     }
 }
 
@@ -134,10 +158,7 @@ fn a_torn_write_leaves_a_beginning_and_kills() {
         let mut bench = Bench::new();
         bench.write().unwrap();
         let before = bench.length();
-        bench.troubles = Arc::new(Troubles::new(seed, |strike| {
-            // The shell kills the process here.
-            std::panic::panic_any(strike);
-        }));
+        bench.troubles = Arc::new(Troubles::new(seed, Arc::new(Killing)));
         bench.writer = open(&bench.disk, &bench.troubles).unwrap();
         bench.set(1, &[Trouble::TornAppend]);
         let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bench.write()));
@@ -170,11 +191,13 @@ fn slow_syncs_are_counted_and_told_once() {
         probability: 1.0,
     };
     bench.set(4, &[slow]);
-    let begun = Instant::now();
     for _ in 0..5 {
         bench.write().unwrap();
     }
-    assert!(begun.elapsed() >= Duration::from_millis(10));
+    let held_up = bench.told.held_up.lock().unwrap().clone();
+    assert_eq!(held_up.len(), 5);
+    let range = Duration::from_millis(2)..=Duration::from_millis(4);
+    assert!(held_up.iter().all(|by| range.contains(by)), "{held_up:?}");
     assert_eq!(bench.told().len(), 1);
     assert_eq!(bench.troubles.so_far()[0].hits, 5);
     // The same rule in a new table goes on counting.

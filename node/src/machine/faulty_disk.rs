@@ -5,15 +5,18 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::{Machine, Trouble};
+use crate::event::Event;
 use crate::log::{Disk, DiskError, DiskOperation};
-use crate::machine::{Machine, Trouble};
+
+/// The system's numbers for an error of the device and for a full one.
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
 
 /// A rule did something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +31,31 @@ pub struct Strike {
     pub kills: bool,
 }
 
+impl Strike {
+    /// The evidence of it.
+    pub fn event(self) -> Event {
+        Event::DiskTrouble {
+            generation: self.generation,
+            rule: self.rule,
+            hits: self.hits,
+            what: self.what,
+        }
+    }
+}
+
+/// What troubles do beyond the disk.
+pub trait DiskWorld: Send + Sync {
+    /// The caller goes on only after so long.
+    fn hold_up(&self, by: Duration);
+
+    /// A rule struck for the first time. If it kills, nothing of the process may run any more.
+    fn strike(&self, strike: Strike);
+}
+
 /// What is wrong with the disk at the moment, shared by those who use it and those who set it.
 pub struct Troubles {
     state: Mutex<State>,
-    /// Hears of each rule's first strike, before anything else happens.
-    tell: Box<dyn Fn(Strike) + Send + Sync>,
+    world: Arc<dyn DiskWorld>,
 }
 
 struct State {
@@ -51,14 +74,16 @@ struct DiskRule {
 }
 
 impl Troubles {
-    pub fn new(seed: u64, tell: impl Fn(Strike) + Send + Sync + 'static) -> Troubles {
+    /// No trouble yet. `seed` feeds what rules leave open; `world` hears of each rule's first strike
+    /// before anything else happens.
+    pub fn new(seed: u64, world: Arc<dyn DiskWorld>) -> Troubles {
         Troubles {
             state: Mutex::new(State {
                 generation: 0,
                 rules: Vec::new(),
                 rng: ChaCha8Rng::seed_from_u64(seed),
             }),
-            tell: Box::new(tell),
+            world,
         }
     }
 
@@ -114,7 +139,7 @@ impl Troubles {
         }
         drop(state);
         if hits == 1 {
-            (self.tell)(Strike {
+            self.world.strike(Strike {
                 generation,
                 rule: id.to_owned(),
                 hits,
@@ -155,9 +180,11 @@ impl Troubles {
         for (id, trouble, what) in struck {
             self.strike(&id, trouble, what, false);
         }
-        thread::sleep(slower);
+        if !slower.is_zero() {
+            self.world.hold_up(slower);
+        }
         match fails {
-            true => Err(io::Error::from(Errno::EIO)),
+            true => Err(io::Error::from_raw_os_error(EIO)),
             false => Ok(()),
         }
     }
@@ -262,15 +289,19 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         let (what, error) = match kills {
             true => (
                 format!("killed in the middle of a write: {written} of {all} bytes written"),
-                Errno::EIO,
+                EIO,
             ),
             false => (
                 format!("no space left: {written} of {all} bytes written"),
-                Errno::ENOSPC,
+                ENOSPC,
             ),
         };
         self.troubles.strike(&cut.rule, cut.trouble, what, kills);
-        Err(self.failed(DiskOperation::Append, file, &io::Error::from(error)))
+        Err(self.failed(
+            DiskOperation::Append,
+            file,
+            &io::Error::from_raw_os_error(error),
+        ))
     }
 
     fn sync(&self, file: &str) -> Result<(), DiskError> {

@@ -1,0 +1,173 @@
+//! A cluster in virtual time.
+//!
+//! The state machines that ship, over a simulated network, disk and clock; everything is drawn from
+//! one seed, so the same plan and seed give the same history to the byte. `world` is time and what
+//! happens next, `network` connections and messages, `disk` what a crash leaves; `server`, `client`
+//! and `balancer` do what the shell does for each process, `actions` what a fault does to them.
+
+mod actions;
+mod balancer;
+mod client;
+mod disk;
+mod dispatch;
+mod judged;
+mod network;
+mod queue;
+mod server;
+mod start;
+mod tamper;
+mod trace;
+mod weather;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paxosctl_node::client::Ask;
+use paxosctl_node::ids::ServerId;
+use rand::RngExt;
+
+pub use judged::{Simulated, judged, run};
+pub use tamper::{NoSuchTamper, Tamper};
+
+use crate::check::DiskLog;
+use crate::plan::Plan;
+use crate::target::{
+    self, Action, Effect, Observation, Op, ReplicaLog, Target, TargetError, read_disk,
+};
+use crate::trace::TraceStep;
+use queue::Happening;
+use world::{Ending, Role, World};
+
+/// How a simulation differs from the usual one.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// Whether every message is noted, for [`SimTarget::into_trace`].
+    pub trace: bool,
+    /// A bug that is planted from outside.
+    pub tamper: Option<Tamper>,
+}
+
+/// A simulated cluster.
+pub struct SimTarget {
+    world: World,
+}
+
+impl SimTarget {
+    /// Brings the plan's cluster up, in virtual time.
+    ///
+    /// # Errors
+    /// It did not get ready.
+    pub fn start(plan: &Plan, seed: u64, setting: Setting) -> Result<SimTarget, TargetError> {
+        let cluster = &plan.cluster;
+        let mut world = World::new(setting, seed, cluster.servers, cluster.first_leader);
+        world.bring_up(&cluster.clients)?;
+        Ok(SimTarget { world })
+    }
+
+    /// The servers' logs as they lie on their disks.
+    pub fn disks(&self) -> Vec<(ServerId, DiskLog)> {
+        (1..=self.world.servers)
+            .map(ServerId)
+            .map(|server| {
+                let disk = self.world.nodes[usize::from(server.0)].directory.log();
+                let log = match read_disk(Arc::new(disk)) {
+                    Ok(log) => log.unwrap_or_else(DiskLog::empty),
+                    Err(reason) => DiskLog::unreadable(reason),
+                };
+                (server, log)
+            })
+            .collect()
+    }
+
+    /// What happened, if it was to be noted.
+    pub fn into_trace(self) -> Vec<TraceStep> {
+        self.world
+            .trace
+            .map(trace::Trace::into_steps)
+            .unwrap_or_default()
+    }
+
+    /// A client's user wants something.
+    fn ask(&mut self, client: &str, ask: Ask) {
+        let world = &mut self.world;
+        let Some(node) = world.find(client) else {
+            return;
+        };
+        let (of, ask) = (world.nodes[node].life(), Box::new(ask));
+        let at = world.now_us + world.rng.random_range(20..200);
+        world.queue.plan(at, Happening::Ask { of, ask });
+    }
+
+    fn leave(&mut self, client: &str) {
+        if let Some(node) = self.world.find(client)
+            && !self.world.nodes[node].is_down()
+        {
+            self.world.nodes[node].ending = Ending::InOrder;
+            self.ask(client, Ask::Leave);
+        }
+    }
+
+    fn join(&mut self, name: &str, role: Role) {
+        let node = match self.world.find(name) {
+            Some(node) => node,
+            None => self.world.add(name, role.clone()),
+        };
+        if self.world.nodes[node].is_down() {
+            self.world.nodes[node].role = role;
+            self.world.start(node);
+        }
+    }
+
+    fn read_logs(&mut self) {
+        for server in (1..=self.world.servers).map(ServerId) {
+            let node = &self.world.nodes[usize::from(server.0)];
+            let life = node.life();
+            let log = if node.is_down() {
+                let disk = node.directory.log();
+                match read_disk(Arc::new(disk)) {
+                    Ok(Some(disk)) => disk.log,
+                    Ok(None) => ReplicaLog::unreadable("its disk holds no log".into()),
+                    Err(reason) => ReplicaLog::unreadable(reason),
+                }
+            } else if node.paused {
+                ReplicaLog::unreadable("it is paused".into())
+            } else {
+                let observed = self.world.observe(life);
+                observed.unwrap_or_else(ReplicaLog::unreadable)
+            };
+            self.world.inbox.push(Observation::Log { server, log });
+        }
+    }
+}
+
+impl Target for SimTarget {
+    fn world(&self) -> target::World {
+        target::World::Simulation
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_micros(self.world.run_us())
+    }
+
+    fn apply(&mut self, action: &Action) -> Result<Effect, TargetError> {
+        self.world.carry_out_action(action)
+    }
+
+    fn submit(&mut self, op: Op) {
+        match op {
+            Op::Join { client } => self.join(&client, Role::Client),
+            Op::Leave { client } | Op::EndLoad { name: client } => self.leave(&client),
+            Op::Say { client, text } => self.ask(&client, Ask::Say(text)),
+            Op::Read { client } => self.ask(&client, Ask::Read),
+            Op::Load { name, load } => self.join(&name, Role::Load(load)),
+            Op::ReadLogs => self.read_logs(),
+        }
+    }
+
+    fn poll(&mut self, until: Duration) -> Vec<Observation> {
+        let until_us = self.world.ready_us.unwrap_or(0) + world::micros(until);
+        self.world.advance(until_us, |world| world.inbox.is_empty());
+        std::mem::take(&mut self.world.inbox)
+    }
+}

@@ -1,0 +1,188 @@
+//! Bugs that are planted from outside: in what a server finds on its disk, in what it hears, and in
+//! what its disk does. The server itself is the one that ships.
+
+use std::fmt;
+use std::str::FromStr;
+
+use paxosctl_node::ids::{Ballot, ServerId};
+use paxosctl_node::log::{Disk, Log, LogError, RecoveredLog};
+use paxosctl_node::paxos::Message;
+use paxosctl_node::wire::PeerMessage;
+
+use super::disk::Directory;
+
+/// What is tampered with, at every server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tamper {
+    /// A server that starts again has forgotten what it promised since it last accepted something.
+    PromiseForgotten,
+    /// A server that starts again has forgotten what it accepted and did not know to be chosen.
+    AcceptancesForgotten,
+    /// A server starts again over an older copy of its disk, as after a virtual machine was set back.
+    DiskSetBack,
+    /// A disk says that it synced, and did not.
+    LyingDisk,
+    /// A disk that was emptied is taken for the one that was there before.
+    EmptyDiskVotes,
+    /// Damage in the middle of a log is cut off, with all that is behind it.
+    DamageCutOff,
+    /// A candidate never hears what was accepted before.
+    PromisesWithoutValues,
+    /// A candidate hears every accepted value under the same ballot.
+    ValuesUnderOneBallot,
+    /// A leader hears acceptances that nobody sent.
+    ForgedAcceptances,
+    /// A leader hears answers to its heartbeats that nobody sent.
+    ForgedHeartbeatReplies,
+    /// A follower hears that one slot more is chosen than is.
+    ChosenTooEarly,
+}
+
+/// No bug of this name can be planted from outside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no such bug: {0}")]
+pub struct NoSuchTamper(String);
+
+impl Tamper {
+    pub const ALL: [Tamper; 11] = [
+        Tamper::PromiseForgotten,
+        Tamper::AcceptancesForgotten,
+        Tamper::DiskSetBack,
+        Tamper::LyingDisk,
+        Tamper::EmptyDiskVotes,
+        Tamper::DamageCutOff,
+        Tamper::PromisesWithoutValues,
+        Tamper::ValuesUnderOneBallot,
+        Tamper::ForgedAcceptances,
+        Tamper::ForgedHeartbeatReplies,
+        Tamper::ChosenTooEarly,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Tamper::PromiseForgotten => "promise-forgotten",
+            Tamper::AcceptancesForgotten => "acceptances-forgotten",
+            Tamper::DiskSetBack => "disk-set-back",
+            Tamper::LyingDisk => "lying-disk",
+            Tamper::EmptyDiskVotes => "empty-disk-votes",
+            Tamper::DamageCutOff => "damage-cut-off",
+            Tamper::PromisesWithoutValues => "promises-without-values",
+            Tamper::ValuesUnderOneBallot => "values-under-one-ballot",
+            Tamper::ForgedAcceptances => "forged-acceptances",
+            Tamper::ForgedHeartbeatReplies => "forged-heartbeat-replies",
+            Tamper::ChosenTooEarly => "chosen-too-early",
+        }
+    }
+
+    /// What is wrong, in a few words.
+    pub fn what(self) -> &'static str {
+        match self {
+            Tamper::PromiseForgotten => "a restart forgets the last promise",
+            Tamper::AcceptancesForgotten => "a restart forgets what was accepted",
+            Tamper::DiskSetBack => "a restart finds an older copy of the disk",
+            Tamper::LyingDisk => "fsync returns before anything is durable",
+            Tamper::EmptyDiskVotes => "a server whose disk was wiped votes again",
+            Tamper::DamageCutOff => "damage in the log is cut off like a torn tail",
+            Tamper::PromisesWithoutValues => "phase 1 hears no accepted value",
+            Tamper::ValuesUnderOneBallot => "phase 1 merges values without their ballots",
+            Tamper::ForgedAcceptances => "a leader counts acceptances that nobody made",
+            Tamper::ForgedHeartbeatReplies => "a cut-off leader believes that it still leads",
+            Tamper::ChosenTooEarly => "a follower takes a slot for chosen too early",
+        }
+    }
+
+    /// Before a server opens its log.
+    pub(super) fn disk(self, directory: &Directory) {
+        if self == Tamper::DamageCutOff {
+            cut_off(directory);
+        }
+    }
+
+    /// What a server finds on its disk.
+    pub(super) fn recovered(self, recovered: &mut RecoveredLog) {
+        match self {
+            Tamper::PromiseForgotten => {
+                let accepted = recovered.accepted.iter().map(|(_, ballot, _)| *ballot);
+                recovered.promised = accepted.max().unwrap_or(Ballot::ZERO);
+            }
+            Tamper::AcceptancesForgotten => recovered.accepted.clear(),
+            _ => {}
+        }
+    }
+
+    /// What a server hears from a peer.
+    pub(super) fn heard(self, message: &mut PeerMessage) {
+        let PeerMessage::Paxos(message) = message else {
+            return;
+        };
+        match (self, message) {
+            (Tamper::PromisesWithoutValues, Message::Promise { accepted, .. }) => accepted.clear(),
+            (Tamper::ValuesUnderOneBallot, Message::Promise { accepted, .. }) => {
+                for (_, ballot, _) in accepted {
+                    *ballot = Ballot::new(1, ServerId(1));
+                }
+            }
+            (Tamper::ChosenTooEarly, Message::Commit { chosen, .. }) => *chosen = chosen.next(),
+            _ => {}
+        }
+    }
+
+    /// What a server hears at once from the peer to which it sends this.
+    pub(super) fn forged(self, sent: &PeerMessage) -> Option<PeerMessage> {
+        let PeerMessage::Paxos(message) = sent else {
+            return None;
+        };
+        let answer = match (self, message) {
+            (Tamper::ForgedAcceptances, Message::Accept { ballot, slot, .. }) => {
+                Message::Accepted {
+                    ballot: *ballot,
+                    slot: *slot,
+                }
+            }
+            (Tamper::ForgedHeartbeatReplies, Message::Heartbeat { ballot, probe }) => {
+                Message::HeartbeatReply {
+                    ballot: *ballot,
+                    probe: *probe,
+                    chosen: paxosctl_node::ids::Slot(0),
+                }
+            }
+            _ => return None,
+        };
+        Some(PeerMessage::Paxos(answer))
+    }
+}
+
+/// Cuts a damaged log off where it is damaged.
+fn cut_off(directory: &Directory) {
+    let log = directory.log();
+    for _ in 0..8 {
+        let Err(LogError::Damaged { file, offset, .. }) =
+            Log::read_only(std::sync::Arc::new(log.clone()))
+        else {
+            return;
+        };
+        let file = file.rsplit('/').next().unwrap_or_default().to_owned();
+        let later = log.list().unwrap_or_default().into_iter();
+        for later in later.filter(|name| *name > file) {
+            let _ = log.remove(&later);
+        }
+        let _ = log.truncate(&file, offset);
+        let _ = log.sync(&file).and_then(|()| log.sync_dir());
+    }
+}
+
+impl fmt::Display for Tamper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Tamper {
+    type Err = NoSuchTamper;
+
+    fn from_str(name: &str) -> Result<Tamper, NoSuchTamper> {
+        let mut all = Tamper::ALL.into_iter();
+        all.find(|tamper| tamper.name() == name)
+            .ok_or_else(|| NoSuchTamper(name.to_owned()))
+    }
+}
