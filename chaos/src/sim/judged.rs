@@ -1,5 +1,7 @@
 //! A plan run in simulation, from start to verdict, in memory.
 
+#[cfg(feature = "planted-bugs")]
+use super::Plant;
 use super::{Setting, SimTarget};
 use crate::check;
 use crate::history::{Builder, Evidence, Line};
@@ -28,7 +30,9 @@ pub fn run(
     progress: &mut dyn FnMut(Progress),
     stop: &dyn Fn() -> bool,
 ) -> Result<Simulated, TargetError> {
-    let mut target = SimTarget::start(plan, seed, setting)?;
+    #[cfg(feature = "planted-bugs")]
+    let _planted = Plant::in_nodes(setting.plant);
+    let mut target = SimTarget::start(plan, seed, &setting)?;
     let mut builder = Builder::default();
     let mut wrong = None;
     let mut take = |line: Line| {

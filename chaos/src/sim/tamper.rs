@@ -2,7 +2,6 @@
 //! what its disk does. The server itself is the one that ships.
 
 use std::fmt;
-use std::str::FromStr;
 
 use paxosctl_node::ids::{Ballot, ServerId};
 use paxosctl_node::log::{Disk, Log, LogError, RecoveredLog};
@@ -37,11 +36,6 @@ pub enum Tamper {
     /// A follower hears that one slot more is chosen than is.
     ChosenTooEarly,
 }
-
-/// No bug of this name can be planted from outside.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no such bug: {0}")]
-pub struct NoSuchTamper(String);
 
 impl Tamper {
     pub const ALL: [Tamper; 11] = [
@@ -174,15 +168,5 @@ fn cut_off(directory: &Directory) {
 impl fmt::Display for Tamper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl FromStr for Tamper {
-    type Err = NoSuchTamper;
-
-    fn from_str(name: &str) -> Result<Tamper, NoSuchTamper> {
-        let mut all = Tamper::ALL.into_iter();
-        all.find(|tamper| tamper.name() == name)
-            .ok_or_else(|| NoSuchTamper(name.to_owned()))
     }
 }

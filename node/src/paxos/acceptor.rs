@@ -10,6 +10,7 @@ use super::replica::Replica;
 use super::replica::Role;
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
+use crate::planted::{self, Bug};
 use crate::value::Value;
 
 #[derive(Debug)]
@@ -80,8 +81,11 @@ impl Replica {
             return;
         }
         if ballot < self.acceptor.promised {
-            self.reject(from, ballot);
-            return;
+            if !planted::is(Bug::OldBallotAccepted) {
+                self.reject(from, ballot);
+                return;
+            }
+            self.acceptor.promised = ballot;
         }
         self.hear_leader(ballot);
         if slot <= self.learner.chosen {
@@ -137,7 +141,7 @@ impl Replica {
         // Prepare, that candidate would not have to respect this value, and could not know it. The
         // one record stands for both: recovery takes the highest ballot of all promises and
         // acceptances.
-        if ballot > self.acceptor.promised {
+        if ballot > self.acceptor.promised && !planted::is(Bug::AcceptKeepsPromise) {
             self.raise_promise(ballot);
         }
         self.acceptor.accepted.insert(slot, (ballot, value.clone()));
