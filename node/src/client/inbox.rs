@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Timing;
 use super::retry::{Jitter, Retry};
-use crate::planted::{self, Bug};
 use crate::value::Command;
 
 /// At most so many messages are kept while one before them is missing; the others come again.
@@ -97,11 +96,6 @@ impl Inbox {
     /// The session joined a server that knows messages up to `last`, and pushes what follows `seen`.
     /// It may lag behind the one before: then its messages are awaited.
     pub(super) fn joined(&mut self, now: Duration, last: u64, timing: &Timing) {
-        if planted::is(Bug::RerouteSkips) && self.seen > 0 {
-            self.seen += 1;
-        } else if planted::is(Bug::RerouteRepeats) {
-            self.seen = self.seen.saturating_sub(1);
-        }
         let ahead = self.ahead.last_key_value().map_or(0, |(&index, _)| index);
         self.last = last.max(ahead);
         self.resume = None;

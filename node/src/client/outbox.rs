@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use super::Timing;
 use super::retry::{Jitter, Retry};
-use crate::ids::ClientId;
-use crate::planted::{self, Bug};
 use crate::value::Command;
 
 /// At most so many messages are under way at once; the others wait for their turn.
@@ -65,12 +63,8 @@ impl Outbox {
                 Some(_) => continue,
             };
             again.done(now, timing.retransmit_most, jitter);
-            let is_retry = outgoing.sent.is_some();
             outgoing.sent = Some(Sent { at: now, again });
             due.push(outgoing.command.clone());
-            if is_retry && planted::is(Bug::RetryAsNew) {
-                due.extend(due.last().cloned().map(renamed));
-            }
         }
         due
     }
@@ -109,16 +103,10 @@ impl Outbox {
     }
 }
 
-/// The message under a session that never was.
-fn renamed(mut command: Command) -> Command {
-    command.client = ClientId(!command.client.0.wrapping_add(command.seq));
-    command.seq = 1;
-    command
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::ClientId;
 
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)

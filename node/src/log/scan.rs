@@ -18,7 +18,6 @@ use super::disk::Disk;
 use super::error::LogError;
 use super::group::{self, GroupHeader, MAX_PAYLOAD_BYTES};
 use super::segment::{self, FORMAT, SegmentHeader};
-use crate::planted::{self, Bug};
 
 /// One step through the log.
 pub(super) enum Step<'a> {
@@ -200,10 +199,7 @@ impl<'a> Scanner<'a> {
                 let payload = rest.get(group::HEADER_BYTES..header.group_bytes());
                 match payload {
                     None => Judgement::Torn,
-                    Some(payload)
-                        if crc32c::crc32c(payload) == header.payload_crc
-                            || planted::is(Bug::TornGroupAccepted) =>
-                    {
+                    Some(payload) if crc32c::crc32c(payload) == header.payload_crc => {
                         return Ok(Some(header.group_bytes()));
                     }
                     Some(_) => self.judge_bad_payload(rest, &header),
@@ -219,7 +215,6 @@ impl<'a> Scanner<'a> {
                 "a group is incomplete, though a later segment was begun, which happens only when \
                  all before it is durable",
             )),
-            Judgement::Damaged(_) if planted::is(Bug::DamageCutOff) => Ok(None),
             Judgement::Damaged(what) => Err(self.damaged(number, self.offset, what)),
         }
     }

@@ -10,8 +10,6 @@ use super::record::Record;
 use super::recover::LogLimits;
 use super::segment::{self, SegmentHeader, file_name};
 use super::vote::VoteState;
-use crate::ids::Ballot;
-use crate::planted::{self, Bug};
 
 /// So that every group's offset in its segment is far below 4 GiB.
 const MAX_SEGMENT_BYTES: u64 = 1 << 30;
@@ -81,11 +79,7 @@ impl LogWriter {
             let mut group = GroupBuilder::new(self.limits.group_bytes);
             let mut offsets = Vec::with_capacity(rest.len());
             for record in rest {
-                match group.push(if planted::is(Bug::PromiseNotPersisted) {
-                    unpromised(record)
-                } else {
-                    record
-                })? {
+                match group.push(record)? {
                     Some(offset) => offsets.push(offset),
                     None => break,
                 }
@@ -123,9 +117,7 @@ impl LogWriter {
             .disk
             .append(&file, &bytes)
             .and_then(|()| self.disk.sync(&file));
-        if let Err(error) = written
-            && !planted::is(Bug::FsyncErrorIgnored)
-        {
+        if let Err(error) = written {
             // A failed sync leaves the group where the next process can read it, in the system's
             // cache, though the disk may not have it: that process would stand by promises that a
             // power cut takes away. Nobody was told of this group, so it is taken back. If that
@@ -165,15 +157,5 @@ impl LogWriter {
         // So that the vote state is never lost with an old segment.
         self.write_group(repeated)?;
         Ok(())
-    }
-}
-
-/// What is written by a server that forgets to write its promises.
-fn unpromised(record: &Record) -> &Record {
-    match record {
-        Record::Promised { .. } => &Record::Promised {
-            ballot: Ballot::ZERO,
-        },
-        other => other,
     }
 }

@@ -10,7 +10,6 @@ use super::replica::Replica;
 use super::replica::Role;
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
-use crate::planted::{self, Bug};
 use crate::value::Value;
 
 #[derive(Debug)]
@@ -81,11 +80,8 @@ impl Replica {
             return;
         }
         if ballot < self.acceptor.promised {
-            if !planted::is(Bug::OldBallotAccepted) {
-                self.reject(from, ballot);
-                return;
-            }
-            self.acceptor.promised = ballot;
+            self.reject(from, ballot);
+            return;
         }
         self.hear_leader(ballot);
         if slot <= self.learner.chosen {
@@ -141,7 +137,7 @@ impl Replica {
         // Prepare, that candidate would not have to respect this value, and could not know it. The
         // one record stands for both: recovery takes the highest ballot of all promises and
         // acceptances.
-        if ballot > self.acceptor.promised && !planted::is(Bug::AcceptKeepsPromise) {
+        if ballot > self.acceptor.promised {
             self.raise_promise(ballot);
         }
         self.acceptor.accepted.insert(slot, (ballot, value.clone()));

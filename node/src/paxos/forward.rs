@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::Message;
 use super::replica::{Replica, Role};
 use crate::ids::ServerId;
-use crate::planted::{self, Bug};
 use crate::value::{Command, Value};
 
 /// How often a message for the leader is passed on. A server that cannot reach the leader knows a
@@ -89,8 +88,7 @@ impl Replica {
                 }
                 let next = self.learner.sessions.next_seq(command.client);
                 let expected = leading.expected.get(&command.client).copied();
-                let is_old = planted::is(Bug::OldSequenceApplied) && command.seq < next;
-                if command.seq != expected.unwrap_or(next) && !is_old {
+                if command.seq != expected.unwrap_or(next) {
                     continue;
                 }
                 leading.expected.insert(command.client, command.seq + 1);

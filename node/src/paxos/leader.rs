@@ -10,7 +10,6 @@ use super::read::PendingRead;
 use super::replica::{NEVER, Replica, Role};
 use super::{Led, Message};
 use crate::ids::{Ballot, ClientId, ServerId, Slot};
-use crate::planted::{self, Bug};
 use crate::value::Value;
 
 /// The most Accepts repeated at a time, lowest slots first: the others cannot be chosen before.
@@ -188,9 +187,7 @@ impl Replica {
             let Some(first) = leading.in_flight.first_entry() else {
                 return;
             };
-            let accepted_by = first.get().accepted_by.len();
-            let is_enough = accepted_by > 0 && planted::is(Bug::AcksWithoutMajority);
-            if !self.quorum.is_majority(accepted_by) && !is_enough {
+            if !self.quorum.is_majority(first.get().accepted_by.len()) {
                 return;
             }
             let (slot, proposal) = first.remove_entry();

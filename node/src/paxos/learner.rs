@@ -9,7 +9,6 @@ use super::replica::{NEVER, Replica, Role};
 use super::{Chosen, Message, Serve, Sessions};
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
-use crate::planted::{self, Bug};
 use crate::value::Value;
 
 /// The exponent at which the time between two questions without an answer stops doubling.
@@ -64,14 +63,9 @@ impl Replica {
         while self.learner.chosen < chosen {
             let slot = self.learner.chosen.next();
             match self.acceptor.accepted.get(&slot) {
-                Some((accepted_in, value))
-                    if *accepted_in == ballot || planted::is(Bug::ChosenInAnotherBallot) =>
-                {
+                Some((accepted_in, value)) if *accepted_in == ballot => {
                     let value = value.clone();
                     self.choose(slot, value);
-                }
-                None if slot < chosen && planted::is(Bug::GapApplied) => {
-                    self.choose(slot, Value::Noop);
                 }
                 _ => break,
             }

@@ -12,7 +12,6 @@ use super::Message;
 use super::replica::{NEVER, Replica, Role};
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
-use crate::planted::{self, Bug};
 use crate::value::Value;
 
 #[derive(Debug)]
@@ -50,11 +49,11 @@ pub(super) fn must_propose<'a>(
             "chosen slots must be learned first"
         );
         for (slot, ballot, value) in &report.accepted {
-            if *slot <= chosen || planted::is(Bug::AcceptedValuesIgnored) {
+            if *slot <= chosen {
                 continue;
             }
             let best = highest.entry(*slot).or_insert((*ballot, value));
-            if (*ballot > best.0) != planted::is(Bug::LowestBallotWins) {
+            if *ballot > best.0 {
                 *best = (*ballot, value);
             }
         }
@@ -66,7 +65,6 @@ pub(super) fn must_propose<'a>(
         .map(Slot)
         .map(|slot| {
             let value = highest.get(&slot).map(|(_, value)| (*value).clone());
-            let value = value.filter(|_| slot == last || !planted::is(Bug::NoOpOverAccepted));
             (slot, value.unwrap_or(Value::Noop))
         })
         .collect()
@@ -127,16 +125,7 @@ impl Replica {
         };
         // A promise of another ballot says nothing about this one, and a second promise of one
         // server is not a second server's.
-        let is_stale = preparing.ballot != ballot && !planted::is(Bug::StalePromiseCounted);
-        if is_stale || preparing.promises.contains_key(&from) {
-            if planted::is(Bug::DuplicatePromiseCounted) && !is_stale {
-                let report = Report { chosen, accepted };
-                let nobody = (1..)
-                    .map(ServerId)
-                    .find(|id| !preparing.promises.contains_key(id));
-                nobody.and_then(|id| preparing.promises.insert(id, report));
-                self.count_promises();
-            }
+        if preparing.ballot != ballot || preparing.promises.contains_key(&from) {
             return;
         }
         for (slot, accepted_in, _) in &accepted {

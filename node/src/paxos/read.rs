@@ -12,7 +12,6 @@ use super::forward::HOPS;
 use super::replica::{Replica, Role};
 use super::{Message, ReadReady};
 use crate::ids::{ServerId, Slot};
-use crate::planted::{self, Bug};
 
 /// A read that the leader has not confirmed yet.
 #[derive(Debug)]
@@ -133,13 +132,7 @@ impl Replica {
         if let Role::Leading(leading) = &self.role
             && !leading.reads.is_empty()
         {
-            let answered_for = self.now - self.majority_answered_at(leading);
-            let is_leased =
-                planted::is(Bug::ClockLease) && answered_for < self.config.timing.election_min;
-            let confirmed = match is_leased || planted::is(Bug::UnconfirmedReads) {
-                true => u64::MAX,
-                false => self.majority_probe(leading),
-            };
+            let confirmed = self.majority_probe(leading);
             self.answer_confirmed_reads(confirmed);
         }
         let chosen = self.learner.chosen;

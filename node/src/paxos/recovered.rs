@@ -1,6 +1,6 @@
 //! What a replica knows after a restart.
 
-use crate::ids::{Ballot, ServerId, Slot};
+use crate::ids::{Ballot, Slot};
 use crate::paxos::Sessions;
 use crate::value::Value;
 
@@ -22,15 +22,6 @@ pub struct Recovered {
 }
 
 impl Recovered {
-    /// Forgets that `me` promised a ballot of its own; see [`planted`](crate::planted).
-    pub(super) fn forget_own_ballot(&mut self, me: ServerId) {
-        let accepted = self.accepted.iter().map(|(_, ballot, _)| *ballot).max();
-        if self.promised.owner() == Some(me) && accepted < Some(self.promised) {
-            let before = Ballot::new(self.promised.round - 1, me);
-            self.promised = before.max(accepted.unwrap_or(Ballot::ZERO));
-        }
-    }
-
     /// The state of a server that never ran.
     pub fn empty() -> Recovered {
         Recovered {

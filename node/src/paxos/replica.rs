@@ -16,7 +16,6 @@ use super::read::Asked;
 use super::{Config, Effects, Message, Quorum, Recovered, Sessions};
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::machine::Steady;
-use crate::planted::{self, Bug};
 
 /// Far enough away that no timer reaches it.
 pub(super) const NEVER: Duration = Duration::MAX;
@@ -74,10 +73,6 @@ impl Replica {
         );
         assert!(config.timing.election_min <= config.timing.election_max);
         assert!(config.limits.window_slots > 0);
-        let mut recovered = recovered;
-        if planted::is(Bug::BallotReused) {
-            recovered.forget_own_ballot(config.me);
-        }
         let acceptor = Acceptor::new(recovered.promised, recovered.accepted, recovered.chosen);
         let mut replica = Replica {
             quorum: Quorum::new(config.servers),

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientId, Slot};
 use crate::paxos::Applied;
-use crate::planted::{self, Bug};
 use crate::value::Value;
 
 /// Every session that ever had a message applied, and the length of the chat.
@@ -79,17 +78,7 @@ impl Sessions {
     pub fn apply(&mut self, slot: Slot, value: &Value) -> Vec<Applied> {
         let mut applied = Vec::with_capacity(value.commands().len());
         for command in value.commands() {
-            let next = self.next_seq(command.client);
-            let is_old = command.seq < next && planted::is(Bug::OldSequenceApplied);
-            if command.seq != next && !is_old {
-                continue;
-            }
-            let has_its_text = |known: &Applied| known.command.text == command.text;
-            if planted::is(Bug::DedupByText) && applied.iter().any(has_its_text) {
-                let index = self.messages;
-                let seq = command.seq;
-                self.sessions
-                    .insert(command.client, Session { seq, index, slot });
+            if command.seq != self.next_seq(command.client) {
                 continue;
             }
             self.messages += 1;

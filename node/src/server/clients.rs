@@ -6,7 +6,7 @@ use super::listeners::Joining;
 use super::pending::Taken;
 use super::{AskedRead, CHUNK_BYTES, READS, Server};
 use crate::ids::{ClientId, ConnId, Slot};
-use crate::log::{LogError, Record};
+use crate::log::LogError;
 use crate::paxos::{Chosen, Stored};
 use crate::value::Command;
 use crate::wire::{ClientMessage, ServerMessage, ServerStatus};
@@ -244,29 +244,6 @@ impl Server {
             );
         }
         Ok(())
-    }
-
-    /// Shows those who listen here what was only accepted; see [`planted`](crate::planted).
-    pub(super) fn deliver_accepted(&mut self, records: &[Record]) {
-        let accepted = records.iter().filter_map(|record| match record {
-            Record::Accepted { value, .. } => Some(value.commands()),
-            _ => None,
-        });
-        let messages: Vec<Command> = accepted.flatten().cloned().collect();
-        let first = self.history.last_index() + 1;
-        for (client, conn) in self.listeners.everyone().collect::<Vec<_>>() {
-            if !messages.is_empty() {
-                let messages = messages.clone();
-                self.answer(
-                    conn,
-                    ServerMessage::Deliver {
-                        client,
-                        first,
-                        messages,
-                    },
-                );
-            }
-        }
     }
 
     pub(super) fn tell_majority(&mut self) {

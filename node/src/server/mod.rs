@@ -17,7 +17,6 @@ use crate::ids::{Ballot, ClientId, ConnId, ServerId, Slot};
 use crate::log::{History, Located, LogError, Record, RecoveredLog};
 use crate::machine::Steady;
 use crate::paxos::{self, Chosen, Led, Message, Replica, Sessions};
-use crate::planted::{self, Bug};
 use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, ServerReport};
 
 pub use registration::Registration;
@@ -136,10 +135,7 @@ impl Server {
     pub fn new(start: Start, now: Duration) -> Result<Server, LogError> {
         let disk = start.recovered;
         let mut history = start.history;
-        let mut sessions = replay(&mut history)?;
-        if planted::is(Bug::SessionsLost) {
-            sessions = Sessions::new();
-        }
+        let sessions = replay(&mut history)?;
         let membership = Membership::new(
             start.me,
             start.servers,
@@ -337,9 +333,6 @@ impl Server {
         let effects = self.replica.take_effects();
         self.note_led(effects.led);
         self.send_paxos(effects.send);
-        if planted::is(Bug::DeliveredBeforeChosen) {
-            self.deliver_accepted(&effects.persist);
-        }
         for chosen in &effects.chosen {
             chat::push(&mut self.history, chosen);
             self.acknowledge(chosen);
@@ -378,9 +371,6 @@ impl Server {
         );
         let mut output = std::mem::take(&mut self.output);
         output.persist.extend(effects.persist);
-        if planted::is(Bug::AnswersBeforeFsync) {
-            output.to_peers.append(&mut after);
-        }
         if output.persist.is_empty() {
             output.to_peers.extend(self.durable.hold(after));
         } else {
@@ -518,9 +508,6 @@ fn replay(history: &mut History) -> Result<Sessions, LogError> {
                 applied,
             };
             chat::index(history, &chosen);
-            if planted::is(Bug::ReappliedAfterRestart) && slot == history.chosen() {
-                chat::index(history, &chosen);
-            }
             slot = slot.next();
         }
     }
