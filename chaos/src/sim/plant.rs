@@ -31,7 +31,7 @@ pub enum NoSuchPlant {
 impl Plant {
     /// Every bug, those too that this build cannot have.
     pub fn all() -> impl Iterator<Item = Plant> {
-        let inside = Bug::ALL.into_iter().map(Plant::Inside);
+        let inside = Bug::ALL.iter().copied().map(Plant::Inside);
         inside.chain(Tamper::ALL.into_iter().map(Plant::Outside))
     }
 
@@ -52,7 +52,7 @@ impl Plant {
 
     /// Whether this build can have it.
     pub fn is_possible(self) -> bool {
-        matches!(self, Plant::Outside(_)) || planted::POSSIBLE
+        matches!(self, Plant::Outside(_)) || planted::AVAILABLE
     }
 
     pub(super) fn tamper(self) -> Option<Tamper> {
@@ -62,19 +62,12 @@ impl Plant {
         }
     }
 
-    /// Plants a bug of the nodes on this thread, as long as what is returned lives.
-    #[cfg(feature = "planted-bugs")]
-    pub(super) fn in_nodes(plant: Option<Plant>) -> impl Drop {
-        struct Planted(Option<Bug>);
-        impl Drop for Planted {
-            fn drop(&mut self) {
-                planted::plant(self.0);
-            }
+    /// The bug that the nodes themselves have.
+    pub(super) fn bug(self) -> Option<Bug> {
+        match self {
+            Plant::Outside(_) => None,
+            Plant::Inside(bug) => Some(bug),
         }
-        Planted(planted::plant(match plant {
-            Some(Plant::Inside(bug)) => Some(bug),
-            Some(Plant::Outside(_)) | None => None,
-        }))
     }
 }
 
@@ -90,7 +83,9 @@ impl FromStr for Plant {
     fn from_str(name: &str) -> Result<Plant, NoSuchPlant> {
         let found = Plant::all().find(|plant| plant.name() == name);
         match found {
-            Some(Plant::Inside(bug)) if !planted::POSSIBLE => Err(NoSuchPlant::NotInThisBuild(bug)),
+            Some(Plant::Inside(bug)) if !planted::AVAILABLE => {
+                Err(NoSuchPlant::NotInThisBuild(bug))
+            }
             Some(plant) => Ok(plant),
             None => Err(NoSuchPlant::Unknown(name.to_owned())),
         }

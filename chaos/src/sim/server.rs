@@ -103,9 +103,6 @@ impl World {
             servers: self.servers,
         };
         let tamper = self.tamper;
-        if let Some(tamper) = tamper {
-            tamper.disk(&self.nodes[of.node].directory);
-        }
         let mut drawn: [u64; 2] = self.rng.random();
         let node = &mut self.nodes[of.node];
         let first = *node.first_incarnation.get_or_insert(drawn[0]);
