@@ -112,9 +112,17 @@ pub struct RunArgs {
     /// how late messages come; not rates, and not what is expected of the cluster's own speed
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_time_scale)]
     pub time_scale: f64,
-    /// So many runs at the same time, each with a cluster of its own
-    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub jobs: u32,
+    /// Simulate the cluster in virtual time instead of starting processes: the same state machines,
+    /// plans, checks and reports, and the same run again from the same seed
+    #[arg(long)]
+    pub sim: bool,
+    /// Run each plan in both worlds, with the same seeds and expectations
+    #[arg(long, conflicts_with = "sim")]
+    pub both: bool,
+    /// So many runs at the same time, each with a cluster of its own [default: 1, and one a core with
+    /// --sim]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub jobs: Option<u32>,
     /// Start no further run after one that is not a pass; runs that go on are finished
     #[arg(long)]
     pub fail_fast: bool,

@@ -21,7 +21,7 @@ pub use junit::junit;
 pub use markdown::{markdown, markdown_of_all};
 pub use model::{
     CheckResult, ClientRow, FaultRow, HeldValue, Latency, Outcome, ReplicaRow, RunResult,
-    RunResults, SCHEMA_VERSION, TrafficSummary, Verdict, Violation, WindowRow,
+    RunResults, SCHEMA_VERSION, TrafficSummary, Verdict, Violation, WindowRow, world_in_short,
 };
 pub use render::{Look, json, json_of_all, tables};
 pub use schema::RESULT_SCHEMA;
