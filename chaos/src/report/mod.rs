@@ -14,6 +14,7 @@ mod tests;
 mod text;
 mod timeline;
 mod words;
+mod worlds;
 
 pub use annotations::annotations;
 pub use html::{html, html_index};
@@ -28,3 +29,4 @@ pub use schema::RESULT_SCHEMA;
 pub(crate) use summary::{clients, faults, replicas, traffic};
 pub(crate) use text::{clip, count, moment, plain, share, time};
 pub use timeline::Timeline;
+pub use worlds::{WORLDS_HEADER, WorldsRow, worlds};

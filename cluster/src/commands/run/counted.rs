@@ -9,6 +9,9 @@ use super::super::judge::Judged;
 use crate::cli::ProgressKind;
 use crate::output::{Stream, in_ci, note};
 
+/// Fewer runs than that are soon over.
+const WORTH_A_WORD: usize = 200;
+
 /// A bar where somebody watches it, else a line for every tenth part.
 pub(super) struct Counted {
     bar: Option<ProgressBar>,
@@ -29,7 +32,7 @@ impl Counted {
                 .with_style(style)
         });
         Counted {
-            speaks: runs > 1
+            speaks: runs >= WORTH_A_WORD
                 && bar.is_none()
                 && matches!(kind, ProgressKind::Auto | ProgressKind::Plain),
             bar,

@@ -8,9 +8,8 @@ mod summary;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
 
 use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::report::{RunResult, Verdict};
@@ -187,7 +186,6 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
         }
         return Ok(Outcome::Success);
     }
-    let started = Instant::now();
     let count = |world| request.runs.iter().filter(|run| run.world == world).count();
     let simulated = count(World::Simulation);
     if request.keep != Keep::Never {
@@ -206,6 +204,7 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
         place: &request.place,
         all: request.runs.len() == 1 || matches!(request.place, RunPlace::Below(_)),
         failed: AtomicUsize::new(0),
+        took_us: AtomicU64::new(0),
     };
     let may_keep = AtomicBool::new(request.keep == Keep::OnFail);
     let mut results: Vec<RunResult> = Vec::new();
@@ -269,7 +268,8 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
     if request.runs.len() > 1 {
         let mut lines = summary::table(&results) + &summary::rates(&results);
         if simulated > 0 {
-            lines += &summary::speed(&results, started.elapsed());
+            lines += &summary::both_worlds(&results);
+            lines += &summary::speed(&results, saves.took_us.load(Ordering::Relaxed));
         }
         request.reports.show_summary(&lines);
         if not_run > 0 {

@@ -1,7 +1,5 @@
 //! Several runs at a glance, and what they come to together.
 
-use std::time::Duration;
-
 use paxosctl_chaos::report::{self, RunResult, Verdict};
 use paxosctl_chaos::target::World;
 
@@ -52,18 +50,33 @@ pub(super) fn table(results: &[RunResult]) -> String {
     format!("\n{}", wide_columns(&header, rows))
 }
 
-/// How much virtual time was simulated in how much real time.
-pub(super) fn speed(results: &[RunResult], took: Duration) -> String {
+/// The plans that ran in both worlds, if there are any.
+pub(super) fn both_worlds(results: &[RunResult]) -> String {
+    let rows = report::worlds(results);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let rows = rows.iter().map(|row| row.cells().to_vec());
+    let header = report::WORLDS_HEADER.map(str::to_uppercase);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    format!(
+        "\nBoth worlds, the same expectations\n{}",
+        wide_columns(&header, rows)
+    )
+}
+
+/// How much virtual time was simulated and judged in how much time of a processor core.
+pub(super) fn speed(results: &[RunResult], took_us: u64) -> String {
     let simulated = results
         .iter()
         .filter(|result| result.world == World::Simulation);
     let virtual_s = simulated
         .map(|result| result.duration_us as f64 / 1e6)
         .sum::<f64>();
+    let took_s = (took_us as f64 / 1e6).max(1e-3);
     format!(
-        "\nsimulated {virtual_s:.1} s in {:.1} s: {:.0} s a second\n",
-        took.as_secs_f64(),
-        virtual_s / took.as_secs_f64().max(1e-3)
+        "\nsimulated {virtual_s:.1} s in {took_s:.1} s of one core: {:.0} s a second\n",
+        virtual_s / took_s
     )
 }
 
