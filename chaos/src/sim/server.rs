@@ -113,6 +113,7 @@ impl World {
             drawn = [first; 2];
         }
         let mut incarnations = drawn.into_iter().cycle();
+        let mut set_aside = None;
         let opened = open_or_set_aside(
             &Opened {
                 directory: &self.nodes[of.node].directory,
@@ -121,22 +122,23 @@ impl World {
             identity,
             self.servers > 1,
             &mut || incarnations.next().unwrap_or_default(),
+            &mut |log| set_aside = Some(log),
         );
+        if let Some(log) = set_aside {
+            self.say(of.node, log.to_string());
+            self.report(of.node, log.event());
+        }
         let (_, strikes) = happened.take();
         let killed = self.report_strikes(of, strikes);
-        let opening = match opened {
+        let opened = match opened {
             _ if killed => return None,
-            Ok(opening) => opening,
+            Ok(opened) => opened,
             Err(error) => {
                 self.fail(of, error.to_string());
                 return None;
             }
         };
-        if let Some(set_aside) = opening.set_aside {
-            self.say(of.node, set_aside.to_string());
-            self.report(of.node, set_aside.event());
-        }
-        let mut recovered = opening.opened.recovered;
+        let mut recovered = opened.recovered;
         if let Some(tamper) = tamper {
             tamper.recovered(&mut recovered);
         }
@@ -152,7 +154,7 @@ impl World {
             seed: self.rng.random(),
             first_read: self.rng.random::<u64>() >> 1,
             recovered,
-            history: opening.opened.history,
+            history: opened.history,
         };
         match Server::new(start, machine.now(Duration::ZERO)) {
             Ok(server) => Some(Box::new(ServerProcess {
@@ -161,7 +163,7 @@ impl World {
                 drift,
                 incarnation,
                 registration: Registration::default(),
-                writer: opening.opened.writer,
+                writer: opened.writer,
                 disk: self.nodes[of.node].directory.log(),
                 happened,
                 writes: VecDeque::new(),
