@@ -68,6 +68,12 @@ impl Sessions {
         self.messages
     }
 
+    /// Forgets all clients: a mistake, for
+    /// [`Bug::SessionTableLost`](crate::planted::Bug::SessionTableLost).
+    pub(crate) fn forget_clients(&mut self) {
+        self.sessions.clear();
+    }
+
     /// Applies the value that was chosen in `slot` and returns the messages that take effect.
     ///
     /// A message takes effect if its number is the next of its client. A lower one is a repeat. A
