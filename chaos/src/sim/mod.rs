@@ -12,6 +12,8 @@ mod disk;
 mod dispatch;
 mod judged;
 mod network;
+mod panics;
+mod plant;
 mod queue;
 mod server;
 mod start;
@@ -28,7 +30,8 @@ use paxosctl_node::ids::ServerId;
 use rand::RngExt;
 
 pub use judged::{Simulated, judged, run};
-pub use tamper::{NoSuchTamper, Tamper};
+pub use plant::{NoSuchPlant, Plant};
+pub use tamper::Tamper;
 
 use crate::check::DiskLog;
 use crate::plan::Plan;
@@ -44,8 +47,8 @@ use world::{Ending, Role, World};
 pub struct Setting {
     /// Whether every message is noted, for [`SimTarget::into_trace`].
     pub trace: bool,
-    /// A bug that is planted from outside.
-    pub tamper: Option<Tamper>,
+    /// A bug that all servers and clients have.
+    pub plant: Option<Plant>,
 }
 
 /// A simulated cluster.
@@ -58,7 +61,7 @@ impl SimTarget {
     ///
     /// # Errors
     /// It did not get ready.
-    pub fn start(plan: &Plan, seed: u64, setting: Setting) -> Result<SimTarget, TargetError> {
+    pub fn start(plan: &Plan, seed: u64, setting: &Setting) -> Result<SimTarget, TargetError> {
         let cluster = &plan.cluster;
         let mut world = World::new(setting, seed, cluster.servers, cluster.first_leader);
         world.bring_up(&cluster.clients)?;

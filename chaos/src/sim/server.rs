@@ -102,10 +102,7 @@ impl World {
             server: id,
             servers: self.servers,
         };
-        let tamper = self.setting.tamper;
-        if let Some(tamper) = tamper {
-            tamper.disk(&self.nodes[of.node].directory);
-        }
+        let tamper = self.tamper;
         let mut drawn: [u64; 2] = self.rng.random();
         let node = &mut self.nodes[of.node];
         let first = *node.first_incarnation.get_or_insert(drawn[0]);
@@ -238,7 +235,7 @@ impl World {
         incarnation: u64,
         mut message: PeerMessage,
     ) {
-        if let Some(tamper) = self.setting.tamper {
+        if let Some(tamper) = self.tamper {
             tamper.heard(&mut message);
         }
         if let Some((process, lives_us)) = self.server(of) {
@@ -365,7 +362,7 @@ impl World {
             if !self.may_act(of) {
                 return false;
             }
-            let forged = (self.setting.tamper).and_then(|tamper| tamper.forged(&message));
+            let forged = (self.tamper).and_then(|tamper| tamper.forged(&message));
             self.send_over(of, Line::Server(to), Packet::Peer(message));
             if let Some(forged) = forged {
                 let incarnation = self.incarnation_of(self.nodes[usize::from(to.0)].life());
@@ -428,7 +425,7 @@ impl World {
         if !self.may_act(of) {
             return;
         }
-        let lies = self.setting.tamper == Some(Tamper::LyingDisk) && self.rng.random_bool(0.9);
+        let lies = self.tamper == Some(Tamper::LyingDisk) && self.rng.random_bool(0.9);
         let Some((process, lives_us)) = self.server(of) else {
             return;
         };
