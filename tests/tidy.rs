@@ -145,3 +145,21 @@ fn nothing_is_left_for_later() {
         "unfinished code",
     );
 }
+
+/// What is built for use has no planted bugs: only tests ask for them.
+#[test]
+fn only_tests_have_planted_bugs() {
+    for krate in ["node", "chaos", "."] {
+        let mut section = String::new();
+        for line in manifest(krate).lines() {
+            let code = line.split('#').next().unwrap_or_default();
+            if code.starts_with('[') {
+                section = code.trim().to_owned();
+            }
+            let may = ["[features]", "[dev-dependencies]"].contains(&section.as_str());
+            assert!(may || !code.contains("planted-bugs"), "{krate}: {line}");
+            let default = section == "[features]" && code.starts_with("default");
+            assert!(!default, "{krate} has default features: {line}");
+        }
+    }
+}

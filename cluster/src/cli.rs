@@ -13,13 +13,20 @@ use clap_complete::Shell;
 use paxosctl_chaos::plan::{LARGEST_SCALE, SMALLEST_SCALE};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::Mode;
+use paxosctl_node::planted;
+
+const VERSION: &str = if planted::AVAILABLE {
+    concat!(env!("CARGO_PKG_VERSION"), " (with planted bugs)")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
 
 /// Runs a Paxos-replicated chat cluster from a plan, breaks it on purpose, and proves that nothing
 /// acknowledged was lost.
 #[derive(Debug, Parser)]
 #[command(
     name = "paxosctl",
-    version,
+    version = VERSION,
     max_term_width = 100,
     after_help = "Exit codes: 0 every expectation holds, 1 one is violated, 2 usage or plan error, \
                   3 the cluster could not be run, 4 inconclusive, 130/143 interrupted."

@@ -9,9 +9,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-#[cfg(all(test, feature = "planted-bugs"))]
-mod tests;
-
 /// Whether this build can have planted bugs.
 pub const AVAILABLE: bool = cfg!(feature = "planted-bugs");
 

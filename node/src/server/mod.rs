@@ -7,6 +7,8 @@ mod durable;
 mod listeners;
 mod membership;
 mod pending;
+#[cfg(all(test, feature = "planted-bugs"))]
+mod planted_tests;
 mod registration;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,11 @@
-use std::collections::BTreeSet;
+//! Where a planted bug is, and where it is not. What each does is tested beside its hook.
 
-use super::*;
+#![cfg(feature = "planted-bugs")]
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use paxosctl_node::planted::{Bug, any, is, plant, plant_in_process};
 
 #[test]
 fn every_bug_has_a_name_of_its_own_that_is_read_back() {
@@ -18,13 +23,12 @@ fn every_bug_has_a_name_of_its_own_that_is_read_back() {
 }
 
 #[test]
-fn a_bug_is_planted_on_one_thread_until_its_guard_is_dropped() {
+fn a_bug_is_on_its_thread_while_its_guard_lives_and_in_the_process_where_nothing_else_is() {
     assert!(!any());
     let half = plant(Some(Bug::QuorumOfHalf)).unwrap();
     assert!(is(Bug::QuorumOfHalf) && !is(Bug::ClockLease) && any());
-    std::thread::scope(|scope| {
-        scope.spawn(|| assert!(!any()));
-    });
+    let elsewhere = |check: fn()| thread::spawn(check).join().unwrap();
+    elsewhere(|| assert!(!any()));
     {
         let _sound = plant(None).unwrap();
         assert!(!any());
@@ -32,6 +36,13 @@ fn a_bug_is_planted_on_one_thread_until_its_guard_is_dropped() {
         assert!(is(Bug::ClockLease) && !is(Bug::QuorumOfHalf));
     }
     assert!(is(Bug::QuorumOfHalf));
+
+    plant_in_process(Bug::GapApplied).unwrap();
+    plant_in_process(Bug::ClockLease).unwrap();
+    assert!(is(Bug::QuorumOfHalf), "this thread has its own");
+    elsewhere(|| assert!(is(Bug::GapApplied), "the first stays"));
     drop(half);
+    assert!(is(Bug::GapApplied));
+    let _sound = plant(None).unwrap();
     assert!(!any());
 }
