@@ -8,11 +8,12 @@ use crate::plan::{self, Plan};
 use crate::sim::{Plant, Tamper};
 
 /// The plans by their names, as text.
-pub const PLANS: [(&str, &str); 6] = [
+pub const PLANS: [(&str, &str); 7] = [
     ("storm", include_str!("plans/storm.yaml")),
     ("duels", include_str!("plans/duels.yaml")),
     ("slow-votes", include_str!("plans/slow-votes.yaml")),
     ("disks", include_str!("plans/disks.yaml")),
+    ("power", include_str!("plans/power.yaml")),
     ("clocks", include_str!("plans/clocks.yaml")),
     ("crowd", include_str!("plans/crowd.yaml")),
 ];
@@ -55,10 +56,8 @@ fn provoked_by(plant: Plant) -> &'static str {
             Bug::StalePromiseCounted => "slow-votes",
             Bug::ClockLease | Bug::UnconfirmedReads => "clocks",
             Bug::DedupByText => "crowd",
-            Bug::TornRecordAccepted
-            | Bug::MiddleDamageCut
-            | Bug::FsyncErrorIgnored
-            | Bug::WipedServerVotes => "disks",
+            Bug::TornRecordAccepted | Bug::BallotReused => "power",
+            Bug::MiddleDamageCut | Bug::FsyncErrorIgnored | Bug::WipedServerVotes => "disks",
             _ => "storm",
         },
         Plant::Outside(tamper) => match tamper {

@@ -2,7 +2,7 @@
 
 mod counted;
 mod one;
-mod series;
+pub(super) mod series;
 mod simulated;
 mod summary;
 
