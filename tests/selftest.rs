@@ -38,5 +38,5 @@ fn every_planted_bug_is_noticed_in_simulation() {
 
 #[test]
 fn planted_bugs_are_noticed_on_real_processes() {
-    assert_all_caught(&selftest(&["--processes", "--jobs", "4"]), 8);
+    assert_all_caught(&selftest(&["--processes", "--jobs", "6"]), 8);
 }

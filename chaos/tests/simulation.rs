@@ -80,7 +80,11 @@ fn whatever_is_drawn_nothing_is_violated() {
             continue;
         }
         for seed in 100..130 {
-            assert_passes(&simulated(&plan, seed).1);
+            let (_, result) = simulated(&plan, seed);
+            // What is drawn may prove nothing; it must never prove anything wrong.
+            if result.verdict != Verdict::Inconclusive {
+                assert_passes(&result);
+            }
         }
     }
 }
