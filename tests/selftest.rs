@@ -1,7 +1,6 @@
 //! Bugs that are planted are noticed, in simulation and on real processes, and the unbroken cluster is
 //! accused of nothing. The program that tests run can have bugs in its nodes; see `planted`.
 
-
 use std::process::Command;
 
 use serde_json::Value;
@@ -15,7 +14,8 @@ fn selftest(arguments: &[&str]) -> (Value, Option<i32>) {
         .expect("the program runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let words = String::from_utf8_lossy(&output.stderr);
-    let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{words}"));
+    let value =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{words}"));
     (value, output.status.code())
 }
 
@@ -27,7 +27,11 @@ fn assert_all_caught(selftest: &(Value, Option<i32>), least: usize) {
         assert_eq!(bug["caught"], true, "{bug:#}");
     }
     assert_eq!(found["unbroken"]["alarms"], Value::Array(Vec::new()));
-    assert!(found["unbroken"]["runs"].as_u64().is_some_and(|runs| runs > 0));
+    assert!(
+        found["unbroken"]["runs"]
+            .as_u64()
+            .is_some_and(|runs| runs > 0)
+    );
     assert_eq!(*code, Some(0));
 }
 
