@@ -128,6 +128,13 @@ pub struct RunArgs {
     /// Run each plan in both worlds, with the same seeds and expectations
     #[arg(long, conflicts_with = "sim")]
     pub both: bool,
+    /// Plant a bug in the simulated cluster, to see what its violation looks like; `selftest --list`
+    /// names them
+    #[arg(long, value_name = "BUG", requires = "sim")]
+    pub plant: Option<String>,
+    /// Show the messages and events that led to the first violation of a simulated run
+    #[arg(long)]
+    pub trace: bool,
     /// So many runs at the same time, each with a cluster of its own [default: 1, and one a core with
     /// --sim]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]

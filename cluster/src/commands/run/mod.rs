@@ -14,7 +14,9 @@ use std::thread;
 use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::report::{RunResult, Verdict};
 use paxosctl_chaos::schedule;
+use paxosctl_chaos::sim::Plant;
 use paxosctl_chaos::target::World;
+use paxosctl_chaos::trace::text;
 
 use super::judge;
 use super::reporting::Reports;
@@ -47,6 +49,10 @@ pub struct RunRequest {
     pub dry_run: bool,
     pub reports: Reports,
     pub progress: ProgressKind,
+    /// Whether the messages and events before a violation are shown.
+    pub trace: bool,
+    /// A bug of all simulated clusters.
+    pub plant: Option<Plant>,
     pub clusters: Clusters,
 }
 
@@ -69,6 +75,11 @@ pub struct PlannedRun {
 impl RunRequest {
     /// Reads all plans before anything is started, and tells all mistakes of all of them at once.
     pub(super) fn new(typed: RunArgs, clusters: Clusters) -> Result<RunRequest, Failure> {
+        let plant = match typed.plant.map(|name| name.parse()) {
+            Some(Err(error)) => return Err(Failure::Usage(format!("{error}"))),
+            Some(Ok(plant)) => Some(plant),
+            None => None,
+        };
         let worlds: &[World] = match (typed.sim, typed.both) {
             (true, _) => &[World::Simulation],
             (_, true) => &[World::Simulation, World::Processes],
@@ -107,6 +118,11 @@ impl RunRequest {
                     .into(),
             ));
         }
+        if typed.trace && !typed.sim && !typed.both {
+            return Err(Failure::Usage(
+                "--trace is for simulated runs, which it can note whole: add --sim".into(),
+            ));
+        }
         if typed.sim && (typed.keep || typed.keep_on_fail) {
             return Err(Failure::Usage(
                 "a simulated cluster lives in its run only and cannot be kept; its run directory \
@@ -141,6 +157,8 @@ impl RunRequest {
             dry_run: typed.dry_run,
             reports: Reports::new(typed.reports, several)?,
             progress: typed.progress,
+            trace: typed.trace,
+            plant,
             clusters,
         })
     }
@@ -203,6 +221,8 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
     let saves = Saves {
         place: &request.place,
         all: request.runs.len() == 1 || matches!(request.place, RunPlace::Below(_)),
+        trace: request.trace,
+        plant: request.plant,
         failed: AtomicUsize::new(0),
         took_us: AtomicU64::new(0),
     };
@@ -252,7 +272,10 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
                 false => {
                     told += usize::from(planned.world == World::Simulation);
                     let show = || request.reports.show_judged(&judged, &planned.plan);
-                    counted.aside(|| board.aside(show))
+                    counted.aside(|| board.aside(show)).and_then(|()| {
+                        let sequence = judged.sequence.as_ref();
+                        sequence.map_or(Ok(()), |told| print(&format!("\n{}", text(told))))
+                    })
                 }
             };
             results.push(match is_quiet {
