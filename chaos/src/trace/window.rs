@@ -1,5 +1,7 @@
 //! What matters of a trace around a violation.
 
+use std::collections::BTreeSet;
+
 use paxosctl_node::event::Event;
 
 use super::{Fate, TraceStep, TraceWhat};
@@ -26,15 +28,20 @@ pub fn sequence(steps: &[TraceStep], result: &RunResult) -> Option<Sequence> {
     let violation = result.violations().next()?;
     let at_us = moment(steps, violation)?;
     let end = steps.partition_point(|step| step.at_us <= at_us);
-    let told = |step: &&TraceStep| matters(step, violation);
-    let mut shown: Vec<&TraceStep> = steps[..end]
-        .iter()
-        .rev()
-        .filter(told)
-        .take(BEFORE)
-        .collect();
-    shown.reverse();
-    shown.extend(steps[end..].iter().filter(told).take(AFTER));
+    // What is said again and again is no news.
+    let mut said = BTreeSet::new();
+    let mut told = |step: &&TraceStep| {
+        matters(step, violation)
+            && match &step.what {
+                TraceWhat::Sent {
+                    from, to, message, ..
+                } => said.insert((from, to, message)),
+                _ => true,
+            }
+    };
+    let mut shown: Vec<&TraceStep> = steps[..end].iter().filter(&mut told).collect();
+    shown.drain(..shown.len().saturating_sub(BEFORE));
+    shown.extend(steps[end..].iter().filter(&mut told).take(AFTER));
     let (first, last) = (shown.first()?.at_us, shown.last()?.at_us);
     let between = steps
         .iter()
