@@ -27,21 +27,21 @@ pub struct Sequence {
 pub fn sequence(steps: &[TraceStep], result: &RunResult) -> Option<Sequence> {
     let violation = result.violations().next()?;
     let at_us = moment(steps, violation)?;
-    let end = steps.partition_point(|step| step.at_us <= at_us);
     // What is said again and again is no news.
     let mut said = BTreeSet::new();
-    let mut told = |step: &&TraceStep| {
-        matters(step, violation)
-            && match &step.what {
-                TraceWhat::Sent {
-                    from, to, message, ..
-                } => said.insert((from, to, message)),
-                _ => true,
-            }
+    let is_news = |step: &&TraceStep| match &step.what {
+        TraceWhat::Sent {
+            from, to, message, ..
+        } => said.insert((from.clone(), to.clone(), message.clone())),
+        _ => true,
     };
-    let mut shown: Vec<&TraceStep> = steps[..end].iter().filter(&mut told).collect();
-    shown.drain(..shown.len().saturating_sub(BEFORE));
-    shown.extend(steps[end..].iter().filter(&mut told).take(AFTER));
+    let told: Vec<&TraceStep> = steps
+        .iter()
+        .filter(|step| matters(step, violation))
+        .filter(is_news)
+        .collect();
+    let end = told.partition_point(|step| step.at_us <= at_us);
+    let shown = &told[end.saturating_sub(BEFORE)..told.len().min(end + AFTER)];
     let (first, last) = (shown.first()?.at_us, shown.last()?.at_us);
     let between = steps
         .iter()
@@ -49,7 +49,7 @@ pub fn sequence(steps: &[TraceStep], result: &RunResult) -> Option<Sequence> {
         .count();
     Some(Sequence {
         left_out: between.saturating_sub(shown.len()),
-        steps: shown.into_iter().cloned().collect(),
+        steps: shown.iter().map(|step| (*step).clone()).collect(),
         at_us,
         violation: format!(
             "{}: {}",
