@@ -7,6 +7,7 @@ mod simulated;
 mod summary;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -18,8 +19,9 @@ use paxosctl_chaos::sim::Plant;
 use paxosctl_chaos::target::World;
 use paxosctl_chaos::trace::text;
 
-use super::judge;
+use super::judge::{self, Judged};
 use super::reporting::Reports;
+use super::shrink;
 use super::timeline;
 use super::up::refuse_if_up;
 use crate::cli::{ProgressKind, RunArgs};
@@ -28,9 +30,12 @@ use crate::interrupt::Interrupt;
 use crate::output::{note, print};
 use crate::progress::Board;
 use crate::randomness::random_u64;
-use crate::state::{Clusters, RunPlace, home};
+use crate::state::{Clusters, RunDir, RunPlace, home};
 use counted::Counted;
 use simulated::Saves;
+
+/// Simulated runs for cutting one down.
+const RUNS: u32 = 3000;
 
 /// Simulated runs of a series whose tables are shown.
 const MOST_TOLD: usize = 5;
@@ -51,6 +56,8 @@ pub struct RunRequest {
     pub progress: ProgressKind,
     /// Whether the messages and events before a violation are shown.
     pub trace: bool,
+    /// Whether the first simulated run that is violated is cut down.
+    pub shrink: bool,
     /// A bug of all simulated clusters.
     pub plant: Option<Plant>,
     pub clusters: Clusters,
@@ -158,9 +165,38 @@ impl RunRequest {
             reports: Reports::new(typed.reports, several)?,
             progress: typed.progress,
             trace: typed.trace,
+            shrink: !typed.no_shrink,
             plant,
             clusters,
         })
+    }
+}
+
+impl RunRequest {
+    /// What helps to understand why a simulated run is violated: what led to it if that was traced,
+    /// and for the first one the least plan that still is.
+    fn explained(
+        &self,
+        planned: &PlannedRun,
+        judged: &Judged,
+        is_first: bool,
+        interrupt: &Interrupt,
+    ) -> Result<String, Failure> {
+        let mut words = match &judged.sequence {
+            Some(sequence) => format!("\n{}", text(sequence)),
+            None => String::new(),
+        };
+        let result = &judged.result;
+        let dir = result.run_dir.as_ref().map(Path::new);
+        if let Some(dir) = dir
+            && planned.world == World::Simulation
+            && is_first
+            && self.shrink
+        {
+            let dir = RunDir::open(dir)?;
+            words += &shrink::simulated(&dir, &planned.plan, result, self.plant, RUNS, interrupt)?;
+        }
+        Ok(words)
     }
 }
 
@@ -273,8 +309,9 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
                     told += usize::from(planned.world == World::Simulation);
                     let show = || request.reports.show_judged(&judged, &planned.plan);
                     counted.aside(|| board.aside(show)).and_then(|()| {
-                        let sequence = judged.sequence.as_ref();
-                        sequence.map_or(Ok(()), |told| print(&format!("\n{}", text(told))))
+                        let explained =
+                            request.explained(planned, &judged, told == 1, &interrupt)?;
+                        counted.aside(|| board.aside(|| print(&explained)))
                     })
                 }
             };
