@@ -11,6 +11,8 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod shrink;
 pub mod sim;
 pub mod target;
 pub mod trace;
+pub mod wilson;
