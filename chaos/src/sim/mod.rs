@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use paxosctl_node::client::Ask;
 use paxosctl_node::ids::ServerId;
+use paxosctl_node::log::Disk;
 use rand::RngExt;
 
 pub use judged::{Simulated, judged, run};
@@ -81,6 +82,24 @@ impl SimTarget {
                 (server, log)
             })
             .collect()
+    }
+
+    /// Every file of the servers' directories: its path, such as `s1/log/00000001.log`, and what a
+    /// process would read there.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        for node in self.world.nodes.iter().filter(|node| node.is_server()) {
+            let damaged = node.directory.damaged();
+            let set_aside = (1..).zip(damaged);
+            let logs = set_aside.map(|(number, disk)| (format!("log.damaged-{number}"), disk));
+            for (name, disk) in logs.chain([("log".to_owned(), node.directory.log())]) {
+                for file in disk.list().unwrap_or_default() {
+                    let bytes = disk.memory.contents(&file);
+                    files.push((format!("{}/{name}/{file}", node.name), bytes));
+                }
+            }
+        }
+        files
     }
 
     /// What happened, if it was to be noted.

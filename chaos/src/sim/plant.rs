@@ -42,7 +42,7 @@ impl Plant {
         }
     }
 
-    /// What is wrong, in a few words.
+    /// What is wrong, as a sentence.
     pub fn what(self) -> &'static str {
         match self {
             Plant::Outside(tamper) => tamper.what(),

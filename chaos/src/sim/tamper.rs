@@ -62,19 +62,19 @@ impl Tamper {
         }
     }
 
-    /// What is wrong, in a few words.
+    /// What is wrong, as a sentence.
     pub fn what(self) -> &'static str {
         match self {
-            Tamper::PromiseForgotten => "a restart forgets the last promise",
-            Tamper::AcceptancesForgotten => "a restart forgets what was accepted",
-            Tamper::DiskSetBack => "a restart finds an older copy of the disk",
-            Tamper::LyingDisk => "fsync returns before anything is durable",
-            Tamper::EmptyDiskVotes => "a server whose disk was wiped votes again",
-            Tamper::PromisesWithoutValues => "phase 1 hears no accepted value",
-            Tamper::ValuesUnderOneBallot => "phase 1 merges values without their ballots",
-            Tamper::ForgedAcceptances => "a leader counts acceptances that nobody made",
-            Tamper::ForgedHeartbeatReplies => "a cut-off leader believes that it still leads",
-            Tamper::ChosenTooEarly => "a follower takes a slot for chosen too early",
+            Tamper::PromiseForgotten => "A restart forgets the last promise.",
+            Tamper::AcceptancesForgotten => "A restart forgets what was accepted.",
+            Tamper::DiskSetBack => "A restart finds an older copy of the disk.",
+            Tamper::LyingDisk => "Fsync returns before anything is durable.",
+            Tamper::EmptyDiskVotes => "A server whose disk was wiped votes again.",
+            Tamper::PromisesWithoutValues => "Phase 1 hears no accepted value.",
+            Tamper::ValuesUnderOneBallot => "Phase 1 merges values without their ballots.",
+            Tamper::ForgedAcceptances => "A leader counts acceptances that nobody made.",
+            Tamper::ForgedHeartbeatReplies => "A cut-off leader believes that it still leads.",
+            Tamper::ChosenTooEarly => "A follower takes a slot for chosen too early.",
         }
     }
 

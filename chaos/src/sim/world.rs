@@ -172,6 +172,10 @@ impl Node {
         matches!(self.state, State::Down { .. })
     }
 
+    pub fn is_server(&self) -> bool {
+        matches!(self.role, Role::Server(_))
+    }
+
     /// How its process ended, if it did.
     pub fn status(&self) -> Option<&str> {
         match &self.state {
