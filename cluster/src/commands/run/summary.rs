@@ -235,13 +235,23 @@ mod tests {
             .collect();
         assert_eq!(
             lines[1],
-            ["small", "7", "PASS", "2.3 s", "6/6", "-", "runs/a"]
+            [
+                "small",
+                "7",
+                "processes",
+                "PASS",
+                "2.3 s",
+                "6/6",
+                "-",
+                "runs/a"
+            ]
         );
         assert_eq!(
             lines[2],
             [
                 "small",
                 "8",
+                "processes",
                 "COULD NOT RUN",
                 "2.3 s",
                 "0/0",
