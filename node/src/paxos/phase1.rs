@@ -14,7 +14,7 @@ use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
 use crate::value::Value;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Preparing {
     pub ballot: Ballot,
     /// The record of the own promise.
@@ -30,7 +30,7 @@ pub(super) struct Preparing {
 }
 
 /// What one acceptor says with its promise.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Report {
     pub chosen: Slot,
     pub accepted: Vec<(Slot, Ballot, Value)>,

@@ -12,14 +12,14 @@ use crate::paxos::Applied;
 use crate::value::Value;
 
 /// Every session that ever had a message applied, and the length of the chat.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sessions {
     sessions: BTreeMap<ClientId, Session>,
     messages: u64,
 }
 
 /// The last message of a session that took effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Session {
     seq: u64,
     index: u64,

@@ -4,7 +4,7 @@
 
 mod audit;
 mod cluster;
-mod recovery;
+pub mod recovery;
 pub mod text;
 
 pub use audit::Audit;
