@@ -19,6 +19,22 @@ faults:
   - {at: 2s, kill: s2, restart_after: 1s}
 ";
 
+/// The program that tests run can have planted bugs, and says so.
+#[test]
+fn a_program_with_planted_bugs_says_so_and_plants_no_bug_that_it_does_not_know() {
+    let place = Place::new();
+    let version = place.run(&["--version"]);
+    let expected = concat!(env!("CARGO_PKG_VERSION"), " (with planted bugs)\n");
+    assert_eq!(version.stdout, format!("paxosctl {expected}"));
+    let node = "node balancer --dir b --cluster 1 --listen 127.0.0.1:0 --servers 3";
+    let mut command = place.command(&Vec::from_iter(node.split(' ')));
+    let child = command.env("PAXOSCTL_PLANTED_BUG", "quorum-of-hal").spawn();
+    let output = finish(child.expect("paxosctl starts"));
+    output.expect_code(2);
+    let said = "PAXOSCTL_PLANTED_BUG: `quorum-of-hal` is not a bug that can be planted";
+    assert!(output.stderr.contains(said), "{}", output.stderr);
+}
+
 #[test]
 fn help_is_data_and_mistakes_are_not() {
     let place = Place::new();

@@ -11,6 +11,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod schedule;
+pub mod selftest;
 pub mod sim;
 pub mod target;
 pub mod trace;

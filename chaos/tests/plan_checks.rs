@@ -259,8 +259,8 @@ fn fault_items() {
         ]
     );
     assert_eq!(
-        fault("at: 2s, name: f7, kill: s1"),
-        ["4:25+2 `f7` cannot name this fault"]
+        fault("at: 2s, kill: [s1, \"s2,s1\"]"),
+        ["4:30+7 `s2,s1` is named twice"]
     );
     assert_eq!(
         fault("at: 2s, link: s1->s2"),

@@ -1,11 +1,18 @@
-//! No text makes the reader of plans panic, and whatever it says points into the text.
+//! No text makes the reader of plans panic, whatever it says points into the text, and a plan that it
+//! accepts is written so that it is read again as it was.
 
 use std::fs;
 use std::path::Path;
 
+use paxosctl_chaos::plan::written::yaml;
 use paxosctl_chaos::plan::{self, Plan, PlanErrors};
 use paxosctl_chaos::schedule;
 use proptest::prelude::*;
+
+mod support {
+    pub mod plans;
+}
+use support::plans::{difference, files, read};
 
 fn check(result: Result<Plan, PlanErrors>, text: &str) -> Result<(), TestCaseError> {
     match result {
@@ -13,6 +20,8 @@ fn check(result: Result<Plan, PlanErrors>, text: &str) -> Result<(), TestCaseErr
             let rows = schedule::dry_run(&plan, 7).len();
             let firings: u32 = plan.faults.iter().map(|fault| fault.times).sum();
             prop_assert!(rows >= plan.traffic.len() + firings as usize);
+            let written = yaml(&plan);
+            prop_assert_eq!(difference(&read(&written), &plan), None, "{}", written);
         }
         Err(errors) => {
             prop_assert!(!errors.errors.is_empty());
@@ -42,20 +51,13 @@ fn parse(text: &str) -> Result<(), TestCaseError> {
     check(plan::parse(Path::new("fuzz.yaml"), text), text)
 }
 
-fn valid_plans() -> Vec<String> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plans");
-    let mut texts = Vec::new();
-    for folder in ["", "seed", "broken"] {
-        for entry in fs::read_dir(dir.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "yaml")
-            {
-                texts.push(fs::read_to_string(path).unwrap());
-            }
-        }
-    }
+fn known_plans() -> Vec<String> {
+    let folders = ["plans", "plans/seed", "plans/broken"];
+    let mut texts: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| files(folder))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
     texts.sort();
     texts
 }
@@ -158,7 +160,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         edits in prop::collection::vec(edit(), 1..6),
     ) {
-        let plans = valid_plans();
+        let plans = known_plans();
         let mut text = which.get(&plans).clone();
         for edit in &edits {
             text = apply(&text, edit);

@@ -13,13 +13,20 @@ use clap_complete::Shell;
 use paxosctl_chaos::plan::{LARGEST_SCALE, SMALLEST_SCALE};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::Mode;
+use paxosctl_node::planted;
+
+const VERSION: &str = if planted::AVAILABLE {
+    concat!(env!("CARGO_PKG_VERSION"), " (with planted bugs)")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
 
 /// Runs a Paxos-replicated chat cluster from a plan, breaks it on purpose, and proves that nothing
 /// acknowledged was lost.
 #[derive(Debug, Parser)]
 #[command(
     name = "paxosctl",
-    version,
+    version = VERSION,
     max_term_width = 100,
     after_help = "Exit codes: 0 every expectation holds, 1 one is violated, 2 usage or plan error, \
                   3 the cluster could not be run, 4 inconclusive, 130/143 interrupted."
@@ -87,6 +94,8 @@ pub enum Typed {
     /// Look at a server's log on its disk
     #[command(subcommand)]
     Log(LogTyped),
+    /// Plant bugs that real systems had, and see whether they are noticed
+    Selftest(SelftestArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell that will read it
@@ -112,9 +121,17 @@ pub struct RunArgs {
     /// how late messages come; not rates, and not what is expected of the cluster's own speed
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_time_scale)]
     pub time_scale: f64,
-    /// So many runs at the same time, each with a cluster of its own
-    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub jobs: u32,
+    /// Simulate the cluster in virtual time instead of starting processes: the same state machines,
+    /// plans, checks and reports, and the same run again from the same seed
+    #[arg(long)]
+    pub sim: bool,
+    /// Run each plan in both worlds, with the same seeds and expectations
+    #[arg(long, conflicts_with = "sim")]
+    pub both: bool,
+    /// So many runs at the same time, each with a cluster of its own [default: 1, and one a core with
+    /// --sim]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub jobs: Option<u32>,
     /// Start no further run after one that is not a pass; runs that go on are finished
     #[arg(long)]
     pub fail_fast: bool,
@@ -138,6 +155,31 @@ pub struct RunArgs {
     /// How to show what happens meanwhile, on standard error
     #[arg(long, value_name = "HOW", value_enum, default_value_t = ProgressKind::Auto)]
     pub progress: ProgressKind,
+}
+
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// Only these bugs [default: all that this build can have]
+    #[arg(value_name = "BUG")]
+    pub bugs: Vec<String>,
+    /// Search for each bug so often, each time with other seeds; the table has the median
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub hunts: u32,
+    /// Give a search up after so many runs
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// So many searches at the same time [default: one a core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub jobs: Option<u32>,
+    /// On real processes instead of simulated ones: those bugs that show themselves there soon
+    #[arg(long)]
+    pub processes: bool,
+    /// Name the bugs and stop
+    #[arg(long)]
+    pub list: bool,
+    /// Print a JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

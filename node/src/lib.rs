@@ -16,6 +16,7 @@ pub mod link;
 pub mod log;
 pub mod machine;
 pub mod paxos;
+pub mod planted;
 pub mod server;
 pub mod value;
 pub mod wire;

@@ -88,6 +88,7 @@ impl Place {
             .env_remove("GITHUB_WORKSPACE")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
+            .env_remove("PAXOSCTL_PLANTED_BUG")
             .env("USER", "tester")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -15,6 +15,7 @@ mod context;
 mod convergence;
 mod disks;
 mod during;
+mod failed_disk;
 mod faults_bit;
 mod findings;
 mod gaps;
@@ -96,6 +97,7 @@ pub fn judge_observed(evidence: &Evidence, plan: &Plan, done: &mut dyn FnMut(&st
     take(Some(one_value::check(&context)));
     take(Some(acceptances_kept::check(&context)));
     take(Some(chosen_index::check(&context)));
+    take(failed_disk::check(&context));
     take(Some(voters::check(&context)));
     take(Some(nodes_alive::check(&context)));
     if evidence.ending == Ending::Complete {

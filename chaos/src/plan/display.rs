@@ -4,7 +4,7 @@ use std::fmt;
 
 use paxosctl_node::link::{Distribution, Side};
 
-use super::words::{distribution_name, kind_names, show_duration};
+use super::words::{distribution_name, kind_names, show_duration, show_share};
 use super::{
     Learned, Link, LinkEffect, LinkFault, Member, Nodes, Partition, ServerMode, Shape, Verb,
 };
@@ -128,7 +128,7 @@ impl fmt::Display for LinkFault {
             LinkEffect::Duplicate { .. } => "duplicate ",
             LinkEffect::Reorder { .. } => "reorder ",
         })?;
-        write_links(f, &self.links)?;
+        f.write_str(&link_texts(&self.links).join(", "))?;
         match self.effect {
             LinkEffect::Drop => {}
             LinkEffect::Delay {
@@ -153,22 +153,17 @@ impl fmt::Display for LinkFault {
 }
 
 /// `a<->b` was read as two links: shown as one again.
-fn write_links(f: &mut fmt::Formatter<'_>, links: &[Link]) -> fmt::Result {
-    let mut index = 0;
-    while let Some(link) = links.get(index) {
-        if index > 0 {
-            f.write_str(", ")?;
-        }
-        let back = links.get(index + 1);
-        if back.is_some_and(|back| back.from == link.to && back.to == link.from) {
-            write!(f, "{}<->{}", link.from, link.to)?;
-            index += 2;
-        } else {
-            write!(f, "{link}")?;
-            index += 1;
-        }
+pub(super) fn link_texts(links: &[Link]) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut links = links.iter().peekable();
+    while let Some(link) = links.next() {
+        let back = links.next_if(|back| back.from == link.to && back.to == link.from);
+        texts.push(match back {
+            Some(_) => format!("{}<->{}", link.from, link.to),
+            None => link.to_string(),
+        });
     }
-    Ok(())
+    texts
 }
 
 fn write_limits(f: &mut fmt::Formatter<'_>, fault: &LinkFault) -> fmt::Result {
@@ -176,9 +171,7 @@ fn write_limits(f: &mut fmt::Formatter<'_>, fault: &LinkFault) -> fmt::Result {
         write!(f, " ({} only)", kind_names(&fault.kinds).join(", "))?;
     }
     if fault.probability < 1.0 {
-        // Parts of a percent that are not told, as 14.000000000000002, come of the binary form.
-        let percent = (fault.probability * 1e5).round() / 1e3;
-        write!(f, ", {percent}% of messages")?;
+        write!(f, ", {} of messages", show_share(fault.probability))?;
     }
     match fault.side {
         None => Ok(()),

@@ -7,7 +7,7 @@ use paxosctl_node::machine::Trouble;
 use serde::{Deserialize, Serialize};
 
 use super::Nodes;
-use super::words::{show_bytes, show_duration};
+use super::words::{show_bytes, show_duration, show_share};
 use crate::history::micros;
 
 /// What is wrong with some servers' machines for a while.
@@ -132,7 +132,7 @@ impl fmt::Display for MachineFault {
                     write!(f, " ± {}", show_duration(jitter))?;
                 }
                 if probability < 1.0 {
-                    write!(f, ", {}% of syncs", probability * 100.0)?;
+                    write!(f, ", {} of syncs", show_share(probability))?;
                 }
                 Ok(())
             }

@@ -22,6 +22,7 @@ mod script;
 mod shapes;
 mod targets;
 mod words;
+pub mod written;
 mod yaml;
 
 use std::fs::File;
@@ -334,6 +335,15 @@ pub struct RandomFaults {
     /// Whether each run draws from a subset of the kinds, itself drawn by the seed (Groce et al.,
     /// "Swarm Testing", ISSTA 2012).
     pub swarm: bool,
+}
+
+impl RandomFaults {
+    /// How long each fault lasts where a plan does not say, by how far they are apart.
+    fn usual_length((least, most): (Duration, Duration)) -> (Duration, Duration) {
+        // Whole microseconds: that is what a history counts in.
+        let half = Duration::from_micros((least.as_micros() as u64 / 2).max(1));
+        (half, most)
+    }
 }
 
 /// Which nodes; resolved when the fault fires.

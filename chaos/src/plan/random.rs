@@ -88,6 +88,14 @@ impl RandomKind {
         }
     }
 
+    /// What is drawn where a plan picks nothing: every kind that heals and is possible.
+    pub fn all_that_heal(servers: u16, spare_majority: bool) -> Vec<RandomKind> {
+        RandomKind::ALL
+            .into_iter()
+            .filter(|kind| !kind.is_for_good() && kind.is_possible(servers, spare_majority))
+            .collect()
+    }
+
     /// Whether a server never votes again after it: it forgot what it had promised. Such kinds are
     /// drawn only when they are picked by name, and never for more servers than the cluster can
     /// lose for good.

@@ -200,8 +200,20 @@ fn nodes_of(piece: Piece, names: &Names) -> Result<Nodes, Vec<Wrong>> {
     Ok(join(targets))
 }
 
-/// Names alone stay one list of names.
-fn join(mut targets: Vec<Nodes>) -> Nodes {
+/// What stood between the commas of a target.
+pub(super) fn apart(nodes: Nodes) -> Vec<Nodes> {
+    match nodes {
+        Nodes::Several(several) => several,
+        Nodes::Named(names) => {
+            let alone = names.into_iter().map(|name| Nodes::Named(vec![name]));
+            alone.collect()
+        }
+        other => vec![other],
+    }
+}
+
+/// Targets with commas between them. Names alone are one list of names.
+pub(super) fn join(mut targets: Vec<Nodes>) -> Nodes {
     let all_names = targets
         .iter()
         .all(|target| matches!(target, Nodes::Named(_)));

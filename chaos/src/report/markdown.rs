@@ -6,6 +6,7 @@ use super::model::{Outcome, RunResult, Verdict};
 use super::sheet::{self, Sheet, Tone};
 use super::text::{count, plain};
 use super::words;
+use super::worlds::{WORLDS_HEADER, worlds};
 
 /// One result: the verdict, what speaks against it, the violations explained; the checks that hold,
 /// replicas, faults and clients are folded away.
@@ -80,6 +81,15 @@ pub fn markdown_of_all(results: &[RunResult], most_bytes: usize) -> String {
         }
     }
     out.push('\n');
+    let worlds = worlds(results);
+    if !worlds.is_empty() {
+        let _ = writeln!(out, "| {} |\n|---|---|---|---|", WORLDS_HEADER.join(" | "));
+        for row in worlds {
+            let cells = row.cells().map(|cell| escaped(&cell));
+            let _ = writeln!(out, "| {} |", cells.join(" | "));
+        }
+        out.push('\n');
+    }
     for result in rows.iter().filter(|r| r.verdict != Verdict::Pass) {
         let whole = markdown(result);
         if out.len() + whole.len() > most_bytes {

@@ -14,6 +14,7 @@ mod tests;
 mod text;
 mod timeline;
 mod words;
+mod worlds;
 
 pub use annotations::annotations;
 pub use html::{html, html_index};
@@ -21,10 +22,11 @@ pub use junit::junit;
 pub use markdown::{markdown, markdown_of_all};
 pub use model::{
     CheckResult, ClientRow, FaultRow, HeldValue, Latency, Outcome, ReplicaRow, RunResult,
-    RunResults, SCHEMA_VERSION, TrafficSummary, Verdict, Violation, WindowRow,
+    RunResults, SCHEMA_VERSION, TrafficSummary, Verdict, Violation, WindowRow, world_in_short,
 };
 pub use render::{Look, json, json_of_all, tables};
 pub use schema::RESULT_SCHEMA;
 pub(crate) use summary::{clients, faults, replicas, traffic};
 pub(crate) use text::{clip, count, moment, plain, share, time};
 pub use timeline::Timeline;
+pub use worlds::{WORLDS_HEADER, WorldsRow, worlds};

@@ -273,7 +273,25 @@ impl Verdict {
     }
 }
 
+/// A world as one word of a table.
+pub fn world_in_short(world: World) -> &'static str {
+    match world {
+        World::Processes => "processes",
+        World::Simulation => "simulation",
+    }
+}
+
 impl RunResult {
+    /// The result without what makes it large: its verdict, its reasons and what it counted.
+    pub fn without_details(mut self) -> RunResult {
+        self.replicas.clear();
+        self.faults.clear();
+        self.windows.clear();
+        self.clients.clear();
+        self.checks.clear();
+        self
+    }
+
     /// Sets the verdict and what follows from it.
     pub fn set_verdict(&mut self, verdict: Verdict) {
         self.verdict = verdict;

@@ -2,10 +2,14 @@
 
 use super::model::{RunResult, TrafficSummary, Violation, WindowRow};
 use super::text::{count, moment, time};
+use crate::target::World;
 
 /// `quickstart · seed 7 · 3 servers · 22 acknowledged · 4 faults · 12.21 s`, in pieces.
 pub(crate) fn facts(result: &RunResult) -> Vec<String> {
     let mut facts = vec![result.plan.clone(), format!("seed {}", result.seed)];
+    if result.world == World::Simulation {
+        facts.push("simulated".to_owned());
+    }
     if result.servers > 0 {
         facts.push(count(result.servers as u64, "server"));
         facts.push(format!("{} acknowledged", result.traffic.acked));

@@ -147,7 +147,10 @@ impl<'a> Draw<'a> {
             RandomKind::Delay => {
                 let by = self.between((Duration::from_millis(5), Duration::from_millis(60)));
                 let jitter = self.between((Duration::ZERO, by));
-                let distribution = *DISTRIBUTIONS.choose(&mut self.rng)?;
+                let distribution = match *DISTRIBUTIONS.choose(&mut self.rng)? {
+                    _ if jitter.is_zero() => Distribution::Uniform,
+                    distribution => distribution,
+                };
                 let effect = LinkEffect::Delay {
                     by,
                     jitter,

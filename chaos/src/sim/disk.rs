@@ -222,6 +222,11 @@ impl DiskWorld for Happened {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).0 += by;
     }
 
+    fn sync_failed(&self, file: &str) {
+        self.disk.memory.fail_next_sync();
+        let _ = self.disk.memory.sync(file);
+    }
+
     fn strike(&self, strike: Strike) {
         if strike.kills {
             self.disk.kill();

@@ -1,6 +1,8 @@
 //! A plan run in simulation, from start to verdict, in memory.
 
-use super::{Setting, SimTarget};
+use paxosctl_node::planted;
+
+use super::{Plant, Setting, SimTarget};
 use crate::check;
 use crate::history::{Builder, Evidence, Line};
 use crate::plan::Plan;
@@ -28,7 +30,9 @@ pub fn run(
     progress: &mut dyn FnMut(Progress),
     stop: &dyn Fn() -> bool,
 ) -> Result<Simulated, TargetError> {
-    let mut target = SimTarget::start(plan, seed, setting)?;
+    let bug = setting.plant.and_then(Plant::bug);
+    let _planted = planted::plant(bug).map_err(|error| TargetError(error.to_string()))?;
+    let mut target = SimTarget::start(plan, seed, &setting)?;
     let mut builder = Builder::default();
     let mut wrong = None;
     let mut take = |line: Line| {

@@ -12,6 +12,8 @@ mod disk;
 mod dispatch;
 mod judged;
 mod network;
+mod panics;
+mod plant;
 mod queue;
 mod server;
 mod start;
@@ -25,10 +27,12 @@ use std::time::Duration;
 
 use paxosctl_node::client::Ask;
 use paxosctl_node::ids::ServerId;
+use paxosctl_node::log::Disk;
 use rand::RngExt;
 
 pub use judged::{Simulated, judged, run};
-pub use tamper::{NoSuchTamper, Tamper};
+pub use plant::{NoSuchPlant, Plant};
+pub use tamper::Tamper;
 
 use crate::check::DiskLog;
 use crate::plan::Plan;
@@ -44,8 +48,8 @@ use world::{Ending, Role, World};
 pub struct Setting {
     /// Whether every message is noted, for [`SimTarget::into_trace`].
     pub trace: bool,
-    /// A bug that is planted from outside.
-    pub tamper: Option<Tamper>,
+    /// A bug that all servers and clients have.
+    pub plant: Option<Plant>,
 }
 
 /// A simulated cluster.
@@ -58,7 +62,7 @@ impl SimTarget {
     ///
     /// # Errors
     /// It did not get ready.
-    pub fn start(plan: &Plan, seed: u64, setting: Setting) -> Result<SimTarget, TargetError> {
+    pub fn start(plan: &Plan, seed: u64, setting: &Setting) -> Result<SimTarget, TargetError> {
         let cluster = &plan.cluster;
         let mut world = World::new(setting, seed, cluster.servers, cluster.first_leader);
         world.bring_up(&cluster.clients)?;
@@ -78,6 +82,24 @@ impl SimTarget {
                 (server, log)
             })
             .collect()
+    }
+
+    /// Every file of the servers' directories: its path, such as `s1/log/00000001.log`, and what a
+    /// process would read there.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        for node in self.world.nodes.iter().filter(|node| node.is_server()) {
+            let damaged = node.directory.damaged();
+            let set_aside = (1..).zip(damaged);
+            let logs = set_aside.map(|(number, disk)| (format!("log.damaged-{number}"), disk));
+            for (name, disk) in logs.chain([("log".to_owned(), node.directory.log())]) {
+                for file in disk.list().unwrap_or_default() {
+                    let bytes = disk.memory.contents(&file);
+                    files.push((format!("{}/{name}/{file}", node.name), bytes));
+                }
+            }
+        }
+        files
     }
 
     /// What happened, if it was to be noted.

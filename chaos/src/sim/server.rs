@@ -102,10 +102,7 @@ impl World {
             server: id,
             servers: self.servers,
         };
-        let tamper = self.setting.tamper;
-        if let Some(tamper) = tamper {
-            tamper.disk(&self.nodes[of.node].directory);
-        }
+        let tamper = self.tamper;
         let mut drawn: [u64; 2] = self.rng.random();
         let node = &mut self.nodes[of.node];
         let first = *node.first_incarnation.get_or_insert(drawn[0]);
@@ -113,6 +110,7 @@ impl World {
             drawn = [first; 2];
         }
         let mut incarnations = drawn.into_iter().cycle();
+        let mut set_aside = None;
         let opened = open_or_set_aside(
             &Opened {
                 directory: &self.nodes[of.node].directory,
@@ -121,22 +119,23 @@ impl World {
             identity,
             self.servers > 1,
             &mut || incarnations.next().unwrap_or_default(),
+            &mut |log| set_aside = Some(log),
         );
+        if let Some(log) = set_aside {
+            self.say(of.node, log.to_string());
+            self.report(of.node, log.event());
+        }
         let (_, strikes) = happened.take();
         let killed = self.report_strikes(of, strikes);
-        let opening = match opened {
+        let opened = match opened {
             _ if killed => return None,
-            Ok(opening) => opening,
+            Ok(opened) => opened,
             Err(error) => {
                 self.fail(of, error.to_string());
                 return None;
             }
         };
-        if let Some(set_aside) = opening.set_aside {
-            self.say(of.node, set_aside.to_string());
-            self.report(of.node, set_aside.event());
-        }
-        let mut recovered = opening.opened.recovered;
+        let mut recovered = opened.recovered;
         if let Some(tamper) = tamper {
             tamper.recovered(&mut recovered);
         }
@@ -152,7 +151,7 @@ impl World {
             seed: self.rng.random(),
             first_read: self.rng.random::<u64>() >> 1,
             recovered,
-            history: opening.opened.history,
+            history: opened.history,
         };
         match Server::new(start, machine.now(Duration::ZERO)) {
             Ok(server) => Some(Box::new(ServerProcess {
@@ -161,7 +160,7 @@ impl World {
                 drift,
                 incarnation,
                 registration: Registration::default(),
-                writer: opening.opened.writer,
+                writer: opened.writer,
                 disk: self.nodes[of.node].directory.log(),
                 happened,
                 writes: VecDeque::new(),
@@ -236,7 +235,7 @@ impl World {
         incarnation: u64,
         mut message: PeerMessage,
     ) {
-        if let Some(tamper) = self.setting.tamper {
+        if let Some(tamper) = self.tamper {
             tamper.heard(&mut message);
         }
         if let Some((process, lives_us)) = self.server(of) {
@@ -363,7 +362,7 @@ impl World {
             if !self.may_act(of) {
                 return false;
             }
-            let forged = (self.setting.tamper).and_then(|tamper| tamper.forged(&message));
+            let forged = (self.tamper).and_then(|tamper| tamper.forged(&message));
             self.send_over(of, Line::Server(to), Packet::Peer(message));
             if let Some(forged) = forged {
                 let incarnation = self.incarnation_of(self.nodes[usize::from(to.0)].life());
@@ -426,7 +425,7 @@ impl World {
         if !self.may_act(of) {
             return;
         }
-        let lies = self.setting.tamper == Some(Tamper::LyingDisk) && self.rng.random_bool(0.9);
+        let lies = self.tamper == Some(Tamper::LyingDisk) && self.rng.random_bool(0.9);
         let Some((process, lives_us)) = self.server(of) else {
             return;
         };

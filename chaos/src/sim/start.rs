@@ -104,7 +104,7 @@ impl World {
                 links: generation,
             },
         );
-        if self.setting.tamper == Some(Tamper::DiskSetBack) {
+        if self.tamper == Some(Tamper::DiskSetBack) {
             self.set_back(life.node);
         }
         let kind = match &role {

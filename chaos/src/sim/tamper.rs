@@ -2,14 +2,11 @@
 //! what its disk does. The server itself is the one that ships.
 
 use std::fmt;
-use std::str::FromStr;
 
 use paxosctl_node::ids::{Ballot, ServerId};
-use paxosctl_node::log::{Disk, Log, LogError, RecoveredLog};
+use paxosctl_node::log::RecoveredLog;
 use paxosctl_node::paxos::Message;
 use paxosctl_node::wire::PeerMessage;
-
-use super::disk::Directory;
 
 /// What is tampered with, at every server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,8 +21,6 @@ pub enum Tamper {
     LyingDisk,
     /// A disk that was emptied is taken for the one that was there before.
     EmptyDiskVotes,
-    /// Damage in the middle of a log is cut off, with all that is behind it.
-    DamageCutOff,
     /// A candidate never hears what was accepted before.
     PromisesWithoutValues,
     /// A candidate hears every accepted value under the same ballot.
@@ -38,19 +33,13 @@ pub enum Tamper {
     ChosenTooEarly,
 }
 
-/// No bug of this name can be planted from outside.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no such bug: {0}")]
-pub struct NoSuchTamper(String);
-
 impl Tamper {
-    pub const ALL: [Tamper; 11] = [
+    pub const ALL: [Tamper; 10] = [
         Tamper::PromiseForgotten,
         Tamper::AcceptancesForgotten,
         Tamper::DiskSetBack,
         Tamper::LyingDisk,
         Tamper::EmptyDiskVotes,
-        Tamper::DamageCutOff,
         Tamper::PromisesWithoutValues,
         Tamper::ValuesUnderOneBallot,
         Tamper::ForgedAcceptances,
@@ -65,7 +54,6 @@ impl Tamper {
             Tamper::DiskSetBack => "disk-set-back",
             Tamper::LyingDisk => "lying-disk",
             Tamper::EmptyDiskVotes => "empty-disk-votes",
-            Tamper::DamageCutOff => "damage-cut-off",
             Tamper::PromisesWithoutValues => "promises-without-values",
             Tamper::ValuesUnderOneBallot => "values-under-one-ballot",
             Tamper::ForgedAcceptances => "forged-acceptances",
@@ -74,27 +62,19 @@ impl Tamper {
         }
     }
 
-    /// What is wrong, in a few words.
+    /// What is wrong, as a sentence.
     pub fn what(self) -> &'static str {
         match self {
-            Tamper::PromiseForgotten => "a restart forgets the last promise",
-            Tamper::AcceptancesForgotten => "a restart forgets what was accepted",
-            Tamper::DiskSetBack => "a restart finds an older copy of the disk",
-            Tamper::LyingDisk => "fsync returns before anything is durable",
-            Tamper::EmptyDiskVotes => "a server whose disk was wiped votes again",
-            Tamper::DamageCutOff => "damage in the log is cut off like a torn tail",
-            Tamper::PromisesWithoutValues => "phase 1 hears no accepted value",
-            Tamper::ValuesUnderOneBallot => "phase 1 merges values without their ballots",
-            Tamper::ForgedAcceptances => "a leader counts acceptances that nobody made",
-            Tamper::ForgedHeartbeatReplies => "a cut-off leader believes that it still leads",
-            Tamper::ChosenTooEarly => "a follower takes a slot for chosen too early",
-        }
-    }
-
-    /// Before a server opens its log.
-    pub(super) fn disk(self, directory: &Directory) {
-        if self == Tamper::DamageCutOff {
-            cut_off(directory);
+            Tamper::PromiseForgotten => "A restart forgets the last promise.",
+            Tamper::AcceptancesForgotten => "A restart forgets what was accepted.",
+            Tamper::DiskSetBack => "A restart finds an older copy of the disk.",
+            Tamper::LyingDisk => "Fsync returns before anything is durable.",
+            Tamper::EmptyDiskVotes => "A server whose disk was wiped votes again.",
+            Tamper::PromisesWithoutValues => "Phase 1 hears no accepted value.",
+            Tamper::ValuesUnderOneBallot => "Phase 1 merges values without their ballots.",
+            Tamper::ForgedAcceptances => "A leader counts acceptances that nobody made.",
+            Tamper::ForgedHeartbeatReplies => "A cut-off leader believes that it still leads.",
+            Tamper::ChosenTooEarly => "A follower takes a slot for chosen too early.",
         }
     }
 
@@ -152,37 +132,8 @@ impl Tamper {
     }
 }
 
-/// Cuts a damaged log off where it is damaged.
-fn cut_off(directory: &Directory) {
-    let log = directory.log();
-    for _ in 0..8 {
-        let Err(LogError::Damaged { file, offset, .. }) =
-            Log::read_only(std::sync::Arc::new(log.clone()))
-        else {
-            return;
-        };
-        let file = file.rsplit('/').next().unwrap_or_default().to_owned();
-        let later = log.list().unwrap_or_default().into_iter();
-        for later in later.filter(|name| *name > file) {
-            let _ = log.remove(&later);
-        }
-        let _ = log.truncate(&file, offset);
-        let _ = log.sync(&file).and_then(|()| log.sync_dir());
-    }
-}
-
 impl fmt::Display for Tamper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl FromStr for Tamper {
-    type Err = NoSuchTamper;
-
-    fn from_str(name: &str) -> Result<Tamper, NoSuchTamper> {
-        let mut all = Tamper::ALL.into_iter();
-        all.find(|tamper| tamper.name() == name)
-            .ok_or_else(|| NoSuchTamper(name.to_owned()))
     }
 }

@@ -10,15 +10,16 @@ use paxosctl_node::link::{NodeLinks, Table};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::Setting;
 use super::balancer::BalancerProcess;
 use super::client::ClientProcess;
 use super::disk::{Directory, Power, SimDisk};
 use super::network::{Conn, Dial, Line, LineState};
+use super::panics::caught;
 use super::queue::{Happening, Life, NodeIndex, Queue, Tables};
 use super::server::ServerProcess;
 use super::trace::Trace;
 use super::weather::Weather;
+use super::{Plant, Setting, Tamper};
 use crate::target::{Machines, Observation};
 
 /// How many of a node's last words are kept.
@@ -29,7 +30,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 pub(super) struct World {
-    pub setting: Setting,
+    pub tamper: Option<Tamper>,
     pub rng: ChaCha8Rng,
     pub now_us: u64,
     /// When the cluster was ready.
@@ -171,6 +172,10 @@ impl Node {
         matches!(self.state, State::Down { .. })
     }
 
+    pub fn is_server(&self) -> bool {
+        matches!(self.role, Role::Server(_))
+    }
+
     /// How its process ended, if it did.
     pub fn status(&self) -> Option<&str> {
         match &self.state {
@@ -197,7 +202,12 @@ impl Node {
 }
 
 impl World {
-    pub fn new(setting: Setting, seed: u64, servers: u16, first_leader: Option<ServerId>) -> World {
+    pub fn new(
+        setting: &Setting,
+        seed: u64,
+        servers: u16,
+        first_leader: Option<ServerId>,
+    ) -> World {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let weather = Weather::draw(&mut rng);
         let mut nodes = vec![Node::new(0, "balancer".into(), Role::Balancer)];
@@ -207,7 +217,7 @@ impl World {
         }
         let trace = setting.trace.then(Trace::default);
         let mut world = World {
-            setting,
+            tamper: setting.plant.and_then(Plant::tamper),
             cluster: rand::Rng::next_u64(&mut rng),
             rng,
             now_us: 0,
@@ -280,13 +290,21 @@ impl World {
             return;
         };
         self.now_us = self.now_us.max(at);
-        if let Some(node) = self.node_of(&what)
+        let node = self.node_of(&what);
+        if let Some(node) = node
             && self.nodes[node].paused
         {
             self.nodes[node].backlog.push_back(what);
             return;
         }
-        self.happen(what);
+        if let Err(words) = caught(|| self.happen(what)) {
+            // A process that panics is gone, and says why.
+            let life = node.map(|node| self.nodes[node].life());
+            if let Some(life) = life {
+                self.say(life.node, words);
+                self.die(life, "exit 101", Power::Stays);
+            }
+        }
     }
 
     /// The node whose process has to run for it to happen.

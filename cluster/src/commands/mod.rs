@@ -19,6 +19,7 @@ mod report;
 mod reporting;
 mod run;
 mod schema;
+mod selftest;
 mod timeline;
 mod up;
 mod validate;
@@ -37,6 +38,7 @@ pub use plan_export::PlanExportRequest;
 pub use ps::PsRequest;
 pub use report::ReportRequest;
 pub use run::RunRequest;
+pub use selftest::SelftestRequest;
 pub use up::UpRequest;
 
 use paxosctl_chaos::plan;
@@ -71,6 +73,7 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         }
         Command::PlanExport(request) => plan_export::export(&request),
         Command::LogDump(dir) => log_dump::log_dump(&dir),
+        Command::Selftest(request) => selftest::selftest(&request),
         Command::Completions(shell) => completions::completions(shell),
         Command::Node(request) => node::node(request),
     }

@@ -7,10 +7,14 @@ use paxosctl_node::drive::{
     self, BalancerConfig, ClientConfig, ClientWork, OnDamage, ServerConfig,
 };
 use paxosctl_node::ids::{ClientId, ServerId};
+use paxosctl_node::planted::{self, UnknownBug};
 
 use crate::cli::{NodeTyped, OnDamageTyped};
 use crate::exit::{Failure, Outcome};
 use crate::runtime::die_with_parent;
+
+/// The bug to plant in a node's process, in a build that has them.
+const PLANTED_BUG: &str = "PAXOSCTL_PLANTED_BUG";
 
 /// A node to run.
 #[derive(Debug, Clone)]
@@ -105,6 +109,9 @@ fn check_members(members: &[(ServerId, SocketAddr)]) -> Result<(), Failure> {
 }
 
 pub fn node(request: NodeRequest) -> Result<Outcome, Failure> {
+    if planted::AVAILABLE {
+        plant_bug()?;
+    }
     std::fs::create_dir_all(&request.dir)
         .map_err(|error| Failure::file("make", &request.dir, error))?;
     if let Some(parent) = request.parent {
@@ -118,6 +125,15 @@ pub fn node(request: NodeRequest) -> Result<Outcome, Failure> {
     }
     .map_err(|error| Failure::Cluster(error.to_string()))?;
     Ok(Outcome::Success)
+}
+
+fn plant_bug() -> Result<(), Failure> {
+    let Some(name) = std::env::var_os(PLANTED_BUG) else {
+        return Ok(());
+    };
+    let usage = |error: UnknownBug| Failure::Usage(format!("{PLANTED_BUG}: {error}"));
+    let bug = name.to_string_lossy().parse().map_err(usage)?;
+    planted::plant_in_process(bug).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 #[cfg(test)]

@@ -77,6 +77,21 @@ impl Reports {
         self.show(judged)
     }
 
+    /// Keeps a result for a report of several, and shows nothing of it.
+    ///
+    /// # Errors
+    /// None so far; as [`Reports::show`].
+    pub fn keep(&self, judged: &Judged) -> Result<(), Failure> {
+        let holds_several = |report: &Report| {
+            matches!(report.kind, ReportKind::Json | ReportKind::Junit)
+                || report.path.is_some() && report.kind != ReportKind::Html
+        };
+        if self.asked.iter().any(holds_several) {
+            self.remember(&judged.result);
+        }
+        Ok(())
+    }
+
     /// Shows a result, as far as it is not to be part of a report of several.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Timing;
 use super::retry::{Jitter, Retry};
+use crate::planted::{self, Bug};
 use crate::value::Command;
 
 /// At most so many messages are kept while one before them is missing; the others come again.
@@ -100,6 +101,16 @@ impl Inbox {
         self.last = last.max(ahead);
         self.resume = None;
         self.watch(now, timing);
+    }
+
+    /// Another server will be asked to push.
+    pub(super) fn rerouted(&mut self) {
+        if planted::is(Bug::RerouteSkips) {
+            self.seen += 1;
+        }
+        if planted::is(Bug::RerouteRepeats) {
+            self.seen = self.seen.saturating_sub(1);
+        }
     }
 
     /// When the server should be asked again to push what is missing.

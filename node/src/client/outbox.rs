@@ -84,6 +84,18 @@ impl Outbox {
         }
     }
 
+    /// Gives everything new numbers, from `first` on or higher, and returns the last: a mistake, for
+    /// [`Bug::RetryUnderNewSession`](crate::planted::Bug::RetryUnderNewSession).
+    pub(super) fn renumber(&mut self, first: u64) -> u64 {
+        let messages = std::mem::take(&mut self.messages);
+        let first = messages.keys().next().map_or(first, |&seq| seq.max(first));
+        self.messages = (first..).zip(messages.into_values()).collect();
+        for (&seq, outgoing) in &mut self.messages {
+            outgoing.command.seq = seq;
+        }
+        self.messages.last_key_value().map_or(0, |(&seq, _)| seq)
+    }
+
     /// The server lacks the message `next_seq`: it and all after it are due, unless it went out a
     /// moment ago.
     pub(super) fn resend_from(&mut self, now: Duration, next_seq: u64, timing: &Timing) {

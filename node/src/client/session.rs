@@ -11,6 +11,7 @@ use super::questions::Questions;
 use super::retry::Jitter;
 use super::{Config, Effect, Happened, Timing};
 use crate::ids::{ClientId, ServerId, Slot};
+use crate::planted::{self, Bug};
 use crate::value::Command;
 use crate::wire::{BalancerAnswer, ClientMessage, ServerMessage};
 
@@ -180,7 +181,9 @@ impl Session {
         }
         let at_home = self.heard(now, server);
         match message {
-            ServerMessage::Joined { last, .. } if at_home => self.joined(now, last),
+            ServerMessage::Joined { last, next_seq, .. } if at_home => {
+                self.joined(now, last, next_seq);
+            }
             ServerMessage::Ack {
                 seq, index, slot, ..
             } => self.acked(now, server, seq, index, slot),
@@ -279,6 +282,9 @@ impl Session {
         }
         self.asking.stop();
         if let Some(home) = self.home.take() {
+            if let Some(inbox) = &mut self.inbox {
+                inbox.rerouted();
+            }
             if home.is_joined() {
                 let reason = "no majority".to_owned();
                 self.happened(Happened::Rerouting {
@@ -299,7 +305,7 @@ impl Session {
 
     /// The server opened the session, or says again that it is open. `next_seq` of the answer is
     /// not needed: what is stored is sent again too, since it is not acknowledged.
-    fn joined(&mut self, now: Duration, last: u64) {
+    fn joined(&mut self, now: Duration, last: u64, next_seq: u64) {
         let Some(home) = &mut self.home else { return };
         if home.is_joined() {
             self.exists(now, last);
@@ -312,6 +318,9 @@ impl Session {
         self.happened(Happened::Joined { server });
         if let Some(inbox) = &mut self.inbox {
             inbox.joined(now, last, &self.timing);
+        }
+        if planted::is(Bug::RetryUnderNewSession) {
+            self.last_seq = self.last_seq.max(self.outbox.renumber(next_seq));
         }
         self.outbox.resend_all();
         self.questions.ask_all();

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::ids::ServerId;
-use crate::log::{DiskError, LogError};
+use crate::log::LogError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -25,8 +25,6 @@ pub enum NodeError {
     },
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error(transparent)]
-    OpenDisk(#[from] DiskError),
     #[error(
         "the log cannot be written, so this server must not go on: {0}; mend the disk and start it \
          again: it comes back with everything that it acknowledged"

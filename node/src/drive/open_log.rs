@@ -9,7 +9,9 @@ use super::machine::LoadedMachine;
 use super::real_disk::RealDisk;
 use super::reporter::Reporter;
 use super::{NodeError, OnDamage, ServerConfig};
-use crate::log::{Disk, DiskError, DiskOperation, Identity, LogPlace, Opened, open_or_set_aside};
+use crate::log::{
+    Disk, DiskError, DiskOperation, Identity, LogPlace, Opened, SetAside, open_or_set_aside,
+};
 
 /// The log's directory in the server's.
 const LOG: &str = "log";
@@ -51,12 +53,12 @@ pub fn open_log(
     // Alone it has nobody to learn from.
     let may_repair = config.on_damage == OnDamage::Repair && config.members.len() > 1;
     let place = Directory { config, machine };
-    let opening = open_or_set_aside(&place, identity, may_repair, &mut rand::random)?;
-    if let Some(set_aside) = opening.set_aside {
+    let mut tell = |set_aside: SetAside| {
         reporter.say(&set_aside);
         reporter.event(set_aside.event());
-    }
-    Ok(opening.opened)
+    };
+    let opened = open_or_set_aside(&place, identity, may_repair, &mut rand::random, &mut tell)?;
+    Ok(opened)
 }
 
 /// Gives the log's directory another name, durably. A crash in between leaves a damaged log, which
@@ -155,17 +157,6 @@ mod tests {
         }
     }
 
-    /// Whoever needs the space may remove what was set aside: the server still must not vote.
-    #[test]
-    fn it_knows_that_a_log_was_lost_without_the_one_that_was_set_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        damaged(dir.path());
-        drop(open(&config(dir.path(), OnDamage::Repair)).unwrap());
-        fs::remove_dir_all(dir.path().join("log.damaged-1")).unwrap();
-        let again = open(&config(dir.path(), OnDamage::Stop)).unwrap();
-        assert!(again.recovered.lost);
-    }
-
     /// Two processes that were started at once: one of them gets the log. The other must not set the
     /// new log aside, too, under the feet of the first.
     #[test]
@@ -240,19 +231,5 @@ mod tests {
         );
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(names.len(), 1);
-    }
-
-    /// Only damage is repaired: the log of another server is no reason to begin anew.
-    #[test]
-    fn a_foreign_log_is_not_set_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(open(&config(dir.path(), OnDamage::Repair)).unwrap());
-        let mut other = config(dir.path(), OnDamage::Repair);
-        other.cluster = 10;
-        assert!(matches!(
-            open(&other),
-            Err(NodeError::Log(LogError::OtherCluster { .. }))
-        ));
-        assert!(!dir.path().join("log.damaged-1").exists());
     }
 }

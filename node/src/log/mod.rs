@@ -30,7 +30,7 @@ pub use error::LogError;
 pub use history::{History, size_bytes};
 pub use location::{Located, Location};
 pub use memory_disk::{MemoryDisk, SECTOR_BYTES, Unsynced};
-pub use open::{LogPlace, Opening, SetAside, open_or_set_aside};
+pub use open::{LogPlace, SetAside, open_or_set_aside};
 pub use record::{Member, Record};
 pub use recover::{Log, LogLimits, Opened, ReadLog, RecoveredLog};
 pub use segment::{Identity, SegmentHeader};

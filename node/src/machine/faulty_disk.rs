@@ -48,6 +48,9 @@ pub trait DiskWorld: Send + Sync {
     /// The caller goes on only after so long.
     fn hold_up(&self, by: Duration);
 
+    /// A sync of the file failed: what waited for it may be lost, though it can still be read.
+    fn sync_failed(&self, _file: &str) {}
+
     /// A rule struck for the first time. If it kills, nothing of the process may run any more.
     fn strike(&self, strike: Strike);
 }
@@ -305,9 +308,10 @@ impl<D: Disk> Disk for FaultyDisk<D> {
     }
 
     fn sync(&self, file: &str) -> Result<(), DiskError> {
-        self.troubles
-            .sync()
-            .map_err(|error| self.failed(DiskOperation::Sync, file, &error))?;
+        if let Err(error) = self.troubles.sync() {
+            self.troubles.world.sync_failed(file);
+            return Err(self.failed(DiskOperation::Sync, file, &error));
+        }
         self.disk.sync(file)
     }
 

@@ -10,6 +10,7 @@ use super::replica::Replica;
 use super::replica::Role;
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
+use crate::planted::{self, Bug};
 use crate::value::Value;
 
 #[derive(Debug, Clone, Hash)]
@@ -62,7 +63,9 @@ impl Replica {
         }
         if ballot > self.acceptor.promised {
             self.raise_promise(ballot);
-            self.outbox.persist(Record::Promised { ballot });
+            if !planted::is(Bug::PromiseNotPersisted) {
+                self.outbox.persist(Record::Promised { ballot });
+            }
             self.give_candidate_time();
         }
         // A repeated Prepare finds its record emitted already, and the answer waits for it too.
@@ -80,8 +83,11 @@ impl Replica {
             return;
         }
         if ballot < self.acceptor.promised {
-            self.reject(from, ballot);
-            return;
+            if !planted::is(Bug::OlderBallotAccepted) {
+                self.reject(from, ballot);
+                return;
+            }
+            self.acceptor.promised = ballot;
         }
         self.hear_leader(ballot);
         if slot <= self.learner.chosen {
@@ -122,12 +128,12 @@ impl Replica {
         assert!(slot > self.learner.chosen, "accepting in a chosen slot");
         if let Some((accepted, known)) = self.acceptor.accepted.get(&slot) {
             assert!(
-                *accepted <= ballot,
+                *accepted <= ballot || planted::any(),
                 "accepted above the promise in slot {slot}"
             );
             if *accepted == ballot {
                 assert!(
-                    *known == value,
+                    *known == value || planted::any(),
                     "ballot {ballot} proposes two values in slot {slot}"
                 );
                 return self.outbox.records();
@@ -137,7 +143,7 @@ impl Replica {
         // Prepare, that candidate would not have to respect this value, and could not know it. The
         // one record stands for both: recovery takes the highest ballot of all promises and
         // acceptances.
-        if ballot > self.acceptor.promised {
+        if ballot > self.acceptor.promised && !planted::is(Bug::AcceptDoesNotRaisePromise) {
             self.raise_promise(ballot);
         }
         self.acceptor.accepted.insert(slot, (ballot, value.clone()));
@@ -151,7 +157,7 @@ impl Replica {
     /// Raises the promise in memory. The caller emits the record that makes it durable.
     pub(super) fn raise_promise(&mut self, ballot: Ballot) {
         assert!(
-            ballot > self.acceptor.promised,
+            ballot > self.acceptor.promised || planted::is(Bug::BallotReused),
             "a promise is never lowered"
         );
         self.acceptor.promised = ballot;

@@ -10,6 +10,7 @@ use super::read::PendingRead;
 use super::replica::{NEVER, Replica, Role};
 use super::{Led, Message};
 use crate::ids::{Ballot, ClientId, ServerId, Slot};
+use crate::planted::{self, Bug};
 use crate::value::Value;
 
 /// The most Accepts repeated at a time, lowest slots first: the others cannot be chosen before.
@@ -187,7 +188,10 @@ impl Replica {
             let Some(first) = leading.in_flight.first_entry() else {
                 return;
             };
-            if !self.quorum.is_majority(first.get().accepted_by.len()) {
+            let accepted_by = &first.get().accepted_by;
+            let own_is_enough =
+                planted::is(Bug::AcksWithoutMajority) && accepted_by.contains(&self.config.me);
+            if !self.quorum.is_majority(accepted_by.len()) && !own_is_enough {
                 return;
             }
             let (slot, proposal) = first.remove_entry();
@@ -306,7 +310,9 @@ impl Replica {
         leading
             .peers
             .iter()
-            .filter(|(_, peer)| peer.probe > 0 && self.now - peer.answered_at < patience)
+            .filter(|(_, peer)| {
+                peer.probe > 0 && self.now.saturating_sub(peer.answered_at) < patience
+            })
             .max_by_key(|(server, peer)| (peer.chosen, std::cmp::Reverse(**server)))
             .map(|(server, _)| *server)
     }
@@ -329,7 +335,7 @@ impl Replica {
     }
 
     fn doubt_due(&self, leading: &Leading) -> Duration {
-        if self.quorum.is_majority(1) {
+        if self.quorum.is_majority(1) || planted::is(Bug::AcksWithoutMajority) {
             return NEVER;
         }
         self.majority_answered_at(leading) + self.config.timing.election_max

@@ -9,6 +9,7 @@ use super::replica::{NEVER, Replica, Role};
 use super::{Chosen, Message, Serve, Sessions};
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
+use crate::planted::{self, Bug};
 use crate::value::Value;
 
 /// The exponent at which the time between two questions without an answer stops doubling.
@@ -63,9 +64,18 @@ impl Replica {
         while self.learner.chosen < chosen {
             let slot = self.learner.chosen.next();
             match self.acceptor.accepted.get(&slot) {
-                Some((accepted_in, value)) if *accepted_in == ballot => {
+                Some((accepted_in, value))
+                    if *accepted_in == ballot
+                        || planted::is(Bug::ChosenIndexOfAnotherBallot)
+                            && ballot >= self.acceptor.promised =>
+                {
                     let value = value.clone();
                     self.choose(slot, value);
+                }
+                None if planted::is(Bug::GapApplied) && !self.acceptor.accepted.is_empty() => {
+                    let value = Value::Noop;
+                    self.outbox.persist(Record::Learned { slot, value });
+                    self.choose(slot, Value::Noop);
                 }
                 _ => break,
             }

@@ -12,6 +12,7 @@ use super::Message;
 use super::replica::{NEVER, Replica, Role};
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::log::Record;
+use crate::planted::{self, Bug};
 use crate::value::Value;
 
 #[derive(Debug, Clone, Hash)]
@@ -40,20 +41,20 @@ pub(super) struct Report {
 /// the reports of a majority, all of whose chosen slots are at most `chosen`.
 pub(super) fn must_propose<'a>(
     chosen: Slot,
-    reports: impl IntoIterator<Item = &'a Report>,
+    reports: impl IntoIterator<Item = &'a Report> + Clone,
 ) -> Vec<(Slot, Value)> {
     let mut highest: BTreeMap<Slot, (Ballot, &Value)> = BTreeMap::new();
-    for report in reports {
+    for report in reports.clone() {
         assert!(
             report.chosen <= chosen,
             "chosen slots must be learned first"
         );
         for (slot, ballot, value) in &report.accepted {
-            if *slot <= chosen {
+            if *slot <= chosen || planted::is(Bug::AcceptedValuesIgnored) {
                 continue;
             }
             let best = highest.entry(*slot).or_insert((*ballot, value));
-            if *ballot > best.0 {
+            if (*ballot > best.0) != planted::is(Bug::LowestBallotWins) {
                 *best = (*ballot, value);
             }
         }
@@ -61,6 +62,11 @@ pub(super) fn must_propose<'a>(
     let Some(last) = highest.keys().next_back().copied() else {
         return Vec::new();
     };
+    if planted::is(Bug::NoOpOverChosen) {
+        for report in reports {
+            highest.retain(|slot, _| report.accepted.iter().any(|(known, ..)| known == slot));
+        }
+    }
     (chosen.0 + 1..=last.0)
         .map(Slot)
         .map(|slot| {
@@ -110,7 +116,7 @@ impl Replica {
             accepted: self.acceptor.accepted_from(self.learner.chosen.next()),
         };
         preparing.promises.insert(me, report);
-        self.count_promises();
+        self.count_promises(0);
     }
 
     pub(super) fn on_promise(
@@ -125,12 +131,15 @@ impl Replica {
         };
         // A promise of another ballot says nothing about this one, and a second promise of one
         // server is not a second server's.
-        if preparing.ballot != ballot || preparing.promises.contains_key(&from) {
+        let stale = preparing.ballot != ballot
+            && !(planted::is(Bug::StalePromiseCounted) && ballot.owner() == Some(self.config.me));
+        let repeated = preparing.promises.contains_key(&from);
+        if stale || repeated && !planted::is(Bug::DuplicatePromiseCounted) {
             return;
         }
         for (slot, accepted_in, _) in &accepted {
             assert!(
-                *accepted_in < ballot,
+                *accepted_in < ballot || planted::any(),
                 "slot {slot} was accepted in {accepted_in}, but {ballot} has proposed nothing yet"
             );
         }
@@ -138,17 +147,17 @@ impl Replica {
             return;
         }
         preparing.promises.insert(from, Report { chosen, accepted });
-        self.count_promises();
+        self.count_promises(usize::from(repeated));
     }
 
-    fn count_promises(&mut self) {
+    fn count_promises(&mut self, repeated: usize) {
         let me = self.me();
         let Role::Preparing(preparing) = &mut self.role else {
             return;
         };
         // Its own promise is among them: it is durable before any Prepare leaves.
         if !preparing.promises.contains_key(&me)
-            || !self.quorum.is_majority(preparing.promises.len())
+            || !self.quorum.is_majority(preparing.promises.len() + repeated)
         {
             return;
         }

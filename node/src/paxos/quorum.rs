@@ -4,6 +4,8 @@
 //! section 2.1, B2). Phase 1, phase 2, pre-votes, read confirmation and the leader's own check that
 //! it is still followed all use the same majority.
 
+use crate::planted::{self, Bug};
+
 /// The servers of a cluster, as a number of votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quorum {
@@ -22,6 +24,9 @@ impl Quorum {
 
     /// The smallest number of servers that is more than half of them.
     pub fn majority(self) -> usize {
+        if planted::is(Bug::QuorumOfHalf) {
+            return (self.servers / 2).max(1);
+        }
         self.servers / 2 + 1
     }
 

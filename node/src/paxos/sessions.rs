@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientId, Slot};
 use crate::paxos::Applied;
-use crate::value::Value;
+use crate::planted::{self, Bug};
+use crate::value::{Command, Value};
 
 /// Every session that ever had a message applied, and the length of the chat.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sessions {
     sessions: BTreeMap<ClientId, Session>,
     messages: u64,
+    /// The last text of each client, kept for [`Bug::DedupByText`] only.
+    #[serde(skip)]
+    texts: BTreeMap<ClientId, String>,
 }
 
 /// The last message of a session that took effect.
@@ -68,6 +72,11 @@ impl Sessions {
         self.messages
     }
 
+    /// Forgets all clients: a mistake, for [`Bug::SessionTableLost`].
+    pub(crate) fn forget_clients(&mut self) {
+        self.sessions.clear();
+    }
+
     /// Applies the value that was chosen in `slot` and returns the messages that take effect.
     ///
     /// A message takes effect if its number is the next of its client. A lower one is a repeat. A
@@ -81,7 +90,8 @@ impl Sessions {
             if command.seq != self.next_seq(command.client) {
                 continue;
             }
-            self.messages += 1;
+            let repeats = planted::is(Bug::DedupByText) && self.repeats_text(command);
+            self.messages += u64::from(!repeats);
             let index = self.messages;
             self.sessions.insert(
                 command.client,
@@ -91,19 +101,26 @@ impl Sessions {
                     slot,
                 },
             );
-            applied.push(Applied {
-                index,
-                command: command.clone(),
-            });
+            if !repeats {
+                applied.push(Applied {
+                    index,
+                    command: command.clone(),
+                });
+            }
         }
         applied
+    }
+
+    /// Whether the client said the same before; notes what it says now.
+    fn repeats_text(&mut self, command: &Command) -> bool {
+        let before = self.texts.insert(command.client, command.text.clone());
+        before.is_some_and(|text| text == command.text)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Command;
 
     const ANN: ClientId = ClientId(1);
     const BOB: ClientId = ClientId(2);

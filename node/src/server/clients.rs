@@ -6,7 +6,7 @@ use super::listeners::Joining;
 use super::pending::Taken;
 use super::{AskedRead, CHUNK_BYTES, READS, Server};
 use crate::ids::{ClientId, ConnId, Slot};
-use crate::log::LogError;
+use crate::log::{LogError, Record};
 use crate::paxos::{Chosen, Stored};
 use crate::value::Command;
 use crate::wire::{ClientMessage, ServerMessage, ServerStatus};
@@ -229,7 +229,10 @@ impl Server {
             let limit = (due.count as usize).min(PAGE_MESSAGES);
             let messages = match page.take() {
                 Some((first, messages)) if first == due.next && messages.len() <= limit => messages,
-                _ => self.history.messages(due.next, limit, CHUNK_BYTES)?,
+                _ => {
+                    let first = due.next - self.reapplied.min(due.next - 1);
+                    self.history.messages(first, limit, CHUNK_BYTES)?
+                }
             };
             self.listeners
                 .sent(due.client, due.next + messages.len() as u64 - 1);
@@ -244,6 +247,29 @@ impl Server {
             );
         }
         Ok(())
+    }
+
+    /// Pushes what stands in the first slot that is not chosen, if it is among `accepted`: a
+    /// mistake, for [`Bug::DeliveredBeforeChosen`](crate::planted::Bug::DeliveredBeforeChosen).
+    pub(super) fn deliver_accepted(&mut self, accepted: &[Record]) {
+        let next = self.history.chosen().next();
+        let found = accepted.iter().find_map(|record| match record {
+            Record::Accepted { slot, value, .. } if *slot == next => Some(value.commands()),
+            _ => None,
+        });
+        let Some(messages) = found else {
+            return;
+        };
+        let first = self.history.last_index() + 1;
+        let everyone: Vec<_> = self.listeners.everyone().collect();
+        for (client, conn) in everyone {
+            let deliver = ServerMessage::Deliver {
+                client,
+                first,
+                messages: messages.to_vec(),
+            };
+            self.answer(conn, deliver);
+        }
     }
 
     pub(super) fn tell_majority(&mut self) {

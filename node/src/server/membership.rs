@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::ServerId;
 use crate::log::{Member, Record};
+use crate::planted::{self, Bug};
 use crate::wire::PeerMessage;
 
 /// The formation of the cluster, as one server knows it.
@@ -88,7 +89,7 @@ impl Membership {
 
     /// Whether votes from this incarnation of a peer count.
     pub fn trusts(&self, peer: ServerId, incarnation: u64) -> bool {
-        self.known.get(&peer) == Some(&incarnation)
+        self.known.get(&peer) == Some(&incarnation) || planted::is(Bug::WipedServerVotes)
     }
 
     /// Introductions to send now; to be repeated while there are any. A server that waits to vote
@@ -122,7 +123,9 @@ impl Membership {
     pub fn introduced(&mut self, peer: ServerId, incarnation: u64) -> Outcome {
         let persist = self.get_to_know(peer, incarnation);
         let reply = match self.known.get(&peer) {
-            Some(&remembered) if remembered != incarnation => PeerMessage::Stranger { remembered },
+            Some(&remembered) if !self.trusts(peer, incarnation) => {
+                PeerMessage::Stranger { remembered }
+            }
             _ => PeerMessage::Remembered { you: incarnation },
         };
         Outcome {

@@ -7,6 +7,8 @@ mod durable;
 mod listeners;
 mod membership;
 mod pending;
+#[cfg(all(test, feature = "planted-bugs"))]
+mod planted_tests;
 mod registration;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use crate::ids::{Ballot, ClientId, ConnId, ServerId, Slot};
 use crate::log::{History, Located, LogError, Record, RecoveredLog};
 use crate::machine::Steady;
 use crate::paxos::{self, Chosen, Led, Message, Replica, Sessions};
+use crate::planted::{self, Bug};
 use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, ServerReport};
 
 pub use registration::Registration;
@@ -98,6 +101,8 @@ pub struct Server {
     /// Linearizable reads under way, by the id that the replica knows.
     reads: BTreeMap<u64, AskedRead>,
     last_read: u64,
+    /// The number of messages that listeners get again under new indexes: 0, without a mistake.
+    reapplied: u64,
     opened: bool,
     /// When a leader was last heard, if ever.
     led_at: Option<Duration>,
@@ -136,6 +141,7 @@ impl Server {
         let disk = start.recovered;
         let mut history = start.history;
         let sessions = replay(&mut history)?;
+        let reapplied = u64::from(planted::is(Bug::ReapplyAfterRestart)).min(history.last_index());
         let membership = Membership::new(
             start.me,
             start.servers,
@@ -173,6 +179,7 @@ impl Server {
             pending: Pending::default(),
             reads: BTreeMap::new(),
             last_read: start.first_read,
+            reapplied,
             opened: disk.opened,
             led_at: None,
             majority: false,
@@ -357,6 +364,9 @@ impl Server {
             self.answer_read(ready.id);
         }
         self.deliver()?;
+        if planted::is(Bug::DeliveredBeforeChosen) {
+            self.deliver_accepted(&effects.persist);
+        }
         self.dismiss_clients(now);
         if self.reported != self.to_report() {
             self.send_report(now);
@@ -371,6 +381,9 @@ impl Server {
         );
         let mut output = std::mem::take(&mut self.output);
         output.persist.extend(effects.persist);
+        if planted::is(Bug::AckBeforeFsync) {
+            output.to_peers.append(&mut after);
+        }
         if output.persist.is_empty() {
             output.to_peers.extend(self.durable.hold(after));
         } else {
@@ -510,6 +523,9 @@ fn replay(history: &mut History) -> Result<Sessions, LogError> {
             chat::index(history, &chosen);
             slot = slot.next();
         }
+    }
+    if planted::is(Bug::SessionTableLost) {
+        sessions.forget_clients();
     }
     Ok(sessions)
 }

@@ -1,6 +1,6 @@
 //! All servers and the messages between them, as a model for the search.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use paxosctl_node::ids::{Ballot, ServerId, Slot};
+use paxosctl_node::link::Kind;
 use paxosctl_node::paxos::Message;
+use paxosctl_node::planted::{Bug, plant};
 use paxosctl_node::value::Value;
 use stateright::{Model, Property};
 
 use crate::judge::{Broken, Judgement, Sight};
 use crate::scope::{SERVERS, Scope};
 use crate::server::{Event, Server, Then, fingerprint};
-use crate::support::text;
-use crate::tamper::Tamper;
+use crate::text;
 
 #[derive(Clone)]
 pub struct State {
@@ -53,6 +54,7 @@ pub struct Step {
     server: Arc<Server>,
     sent: Vec<(ServerId, Happening)>,
     chosen: Vec<(Slot, Value)>,
+    broken: BTreeSet<Broken>,
     pub cut_short: bool,
 }
 
@@ -63,12 +65,13 @@ struct Outlook {
     changing: Vec<Happening>,
     /// What it says to those that do not.
     answers: Vec<(ServerId, Happening)>,
+    broken: BTreeSet<Broken>,
 }
 
 /// The cluster within a scope.
 pub struct Cluster {
     scope: Scope,
-    tamper: Option<Tamper>,
+    bug: Option<Bug>,
     memory: Mutex<Memory>,
     /// The first state in which each property was broken: the search comes to it by a shortest path.
     first_broken: [OnceLock<State>; Broken::ALL.len()],
@@ -127,9 +130,18 @@ impl State {
         self.servers.each_ref().map(|server| &**server)
     }
 
+    fn note(&mut self, broken: &BTreeSet<Broken>) {
+        if !broken.is_subset(&self.judgement.broken) {
+            Arc::make_mut(&mut self.judgement).broken.extend(broken);
+        }
+    }
+
     /// Everything that was ever proposed to another server.
     pub fn proposals(&self) -> impl Iterator<Item = (Slot, Ballot, &Value)> {
-        let arrivals = self.inboxes.iter().flat_map(|inbox| inbox.arrivals.values());
+        let arrivals = self
+            .inboxes
+            .iter()
+            .flat_map(|inbox| inbox.arrivals.values());
         arrivals.filter_map(|arrival| match &*arrival.event {
             Event::Receive {
                 message:
@@ -158,10 +170,10 @@ impl PartialEq for State {
 }
 
 impl Cluster {
-    pub fn new(scope: Scope, tamper: Option<Tamper>) -> Cluster {
+    pub fn new(scope: Scope, bug: Option<Bug>) -> Cluster {
         Cluster {
             scope,
-            tamper,
+            bug,
             memory: Mutex::default(),
             first_broken: Default::default(),
             seen: Default::default(),
@@ -184,19 +196,25 @@ impl Cluster {
         if let Some(known) = memory.steps.get(&key) {
             return known.clone();
         }
-        let after = || server.after(&happening.event, then);
+        let after = || {
+            let _bug = plant(self.bug).expect("tests have the bugs");
+            server.after(&happening.event, then)
+        };
         let outcome = catch_unwind(AssertUnwindSafe(after)).ok();
         let step = outcome.map(|outcome| {
             let from = server.id;
             let messages = outcome.sent.into_iter();
+            // The votes before an election are granted without asking.
             let sent = messages
-                .filter(|(_, message)| self.scope.is_delivered(message))
+                .filter(|(_, message)| !matches!(message, Message::PreVote { .. }))
+                .filter(|(_, message)| self.scope.delivers(message.kind()))
                 .map(|(to, message)| (to, Happening::new(Event::Receive { from, message })));
             let same = memory.servers.entry(outcome.server.fingerprint);
             Arc::new(Step {
                 server: same.or_insert_with(|| Arc::new(outcome.server)).clone(),
                 sent: sent.collect(),
                 chosen: outcome.chosen,
+                broken: outcome.broken,
                 cut_short: outcome.cut_short,
             })
         });
@@ -206,13 +224,20 @@ impl Cluster {
 
     fn outlook(&self, server: &Server, inbox: &Inbox) -> Arc<Outlook> {
         let key = (server.fingerprint, inbox.fingerprint);
-        let known = self.memory.lock().expect("no panic").outlooks.get(&key).cloned();
+        let known = self
+            .memory
+            .lock()
+            .expect("no panic")
+            .outlooks
+            .get(&key)
+            .cloned();
         known.unwrap_or_else(|| {
             let mut outlook = Outlook::default();
             for arrival in inbox.arrivals.values() {
                 match self.step(server, arrival, Then::Wait) {
                     Some(step) if step.server.fingerprint == server.fingerprint => {
                         outlook.answers.extend(step.sent.iter().cloned());
+                        outlook.broken.extend(&step.broken);
                     }
                     _ => outlook.changing.push(arrival.clone()),
                 }
@@ -226,29 +251,23 @@ impl Cluster {
 
     /// Lets the messages leave, and with them all that they call forth without a change of anyone.
     fn send(&self, state: &mut State, from: ServerId, sent: &[(ServerId, Happening)]) {
-        let mut judgement = (*state.judgement).clone();
-        let server = |id: ServerId| usize::from(id.0) - 1;
-        // The sender may answer differently now.
-        let mut open = vec![from];
-        let mut leave = |state: &mut State, from, sent: &[(ServerId, Happening)]| {
+        let place = |id: ServerId| usize::from(id.0) - 1;
+        let leave = |state: &mut State, sent: &[(ServerId, Happening)]| {
             let mut reached = Vec::new();
             for (to, arrival) in sent {
-                if Inbox::put(&mut state.inboxes[server(*to)], arrival) {
-                    if let Event::Receive { message, .. } = &*arrival.event {
-                        judgement.left(&state.servers[server(from)], message);
-                    }
+                if Inbox::put(&mut state.inboxes[place(*to)], arrival) {
                     reached.push(*to);
                 }
             }
             reached
         };
-        open.extend(leave(state, from, sent));
+        let mut open = leave(state, sent);
+        // What arrived before may be answered differently now.
+        open.push(from);
         while let Some(id) = open.pop() {
-            let outlook = self.outlook(&state.servers[server(id)], &state.inboxes[server(id)]);
-            open.extend(leave(state, id, &outlook.answers));
-        }
-        if judgement != *state.judgement {
-            state.judgement = Arc::new(judgement);
+            let outlook = self.outlook(&state.servers[place(id)], &state.inboxes[place(id)]);
+            state.note(&outlook.broken);
+            open.extend(leave(state, &outlook.answers));
         }
     }
 
@@ -279,7 +298,7 @@ impl Model for Cluster {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let server = |id| Arc::new(Server::new(ServerId(id), self.tamper));
+        let server = |id| Arc::new(Server::new(ServerId(id)));
         vec![State {
             servers: [server(1), server(2), server(3)],
             inboxes: Default::default(),
@@ -303,13 +322,19 @@ impl Model for Cluster {
             if state.crashes < self.scope.crashes {
                 can(Event::Idle);
             }
-            if server.told < self.scope.says[index] {
-                let command = self.scope.command(server.id, server.told);
+            let follows = server.replica.majority() && !server.replica.leads();
+            if server.told < self.scope.says[index]
+                && (!follows || self.scope.delivers(Kind::Forward))
+            {
+                let command = Scope::command(server.id, server.told);
                 can(Event::Say { command });
             }
             if server.stood < self.scope.stands[index] {
                 let promised = state.servers().map(|voter| voter.replica.promised());
-                let mut promised: Vec<Ballot> = promised.into_iter().filter(|promised| *promised > server.replica.promised()).collect();
+                let mut promised: Vec<Ballot> = promised
+                    .into_iter()
+                    .filter(|promised| *promised > server.replica.promised())
+                    .collect();
                 promised.push(Ballot::ZERO);
                 promised.sort_unstable();
                 promised.dedup();
@@ -327,7 +352,7 @@ impl Model for Cluster {
         let index = usize::from(action.server.0) - 1;
         let mut next = state.clone();
         let Some(step) = self.step(&state.servers[index], &action.happening, action.then) else {
-            Arc::make_mut(&mut next.judgement).broken.insert(Broken::Assertion);
+            next.note(&BTreeSet::from([Broken::Assertion]));
             return Some(next);
         };
         if step.server.fingerprint == state.servers[index].fingerprint {
@@ -335,17 +360,18 @@ impl Model for Cluster {
         }
         next.servers[index] = step.server.clone();
         match action.then {
-            Then::Sync => {},
+            Then::Sync => {}
             Then::Wait => next.waits += 1,
             Then::Crash { .. } => next.crashes += 1,
         }
         if !step.chosen.is_empty() {
             let mut judgement = (*state.judgement).clone();
             for (slot, value) in &step.chosen {
-                judgement.chose(&self.scope, &next.servers(), *slot, value);
+                judgement.chose(&next.servers(), *slot, value);
             }
             next.judgement = Arc::new(judgement);
         }
+        next.note(&step.broken);
         self.send(&mut next, action.server, &step.sent);
         for sight in Sight::ALL {
             if !self.has_seen(sight) && sight.is_in(&next, &step) {
@@ -357,7 +383,9 @@ impl Model for Cluster {
 
     fn properties(&self) -> Vec<Property<Cluster>> {
         // The library takes functions without surroundings: one for each place in the list.
-        let holds = [holds::<0>, holds::<1>, holds::<2>, holds::<3>, holds::<4>];
+        let holds = [
+            holds::<0>, holds::<1>, holds::<2>, holds::<3>, holds::<4>, holds::<5>,
+        ];
         let all = Broken::ALL.iter().zip(holds);
         all.map(|(broken, holds)| Property::always(broken.property(), holds))
             .collect()
@@ -375,7 +403,10 @@ impl fmt::Debug for Action {
         let server = self.server;
         match &*self.happening.event {
             Event::Stand { promised } => {
-                write!(f, "{server} stands, granted by one that promised {promised}")?;
+                write!(
+                    f,
+                    "{server} stands, granted by one that promised {promised}"
+                )?;
             }
             Event::Say { command } => write!(f, "{server} is told {}", command.text)?,
             Event::Receive { from, message } => {
@@ -387,7 +418,10 @@ impl fmt::Debug for Action {
         match self.then {
             Then::Sync => Ok(()),
             Then::Wait => write!(f, ", its disk not yet"),
-            Then::Crash { kept } => write!(f, ", crashes with {kept} of its records written, and restarts"),
+            Then::Crash { kept } => write!(
+                f,
+                ", crashes with {kept} of its records written, and restarts"
+            ),
         }
     }
 }

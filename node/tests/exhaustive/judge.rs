@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paxosctl_node::ids::{Ballot, ServerId, Slot};
 use paxosctl_node::log::Record;
-use paxosctl_node::paxos::Message;
 use paxosctl_node::value::Value;
 
 use crate::cluster::{State, Step};
@@ -23,16 +22,18 @@ pub enum Broken {
     Agreement,
     Validity,
     Durability,
-    Silence,
+    Memory,
+    Promise,
     Assertion,
 }
 
 impl Broken {
-    pub const ALL: [Broken; 5] = [
+    pub const ALL: [Broken; 6] = [
         Broken::Agreement,
         Broken::Validity,
         Broken::Durability,
-        Broken::Silence,
+        Broken::Memory,
+        Broken::Promise,
         Broken::Assertion,
     ];
 
@@ -42,7 +43,10 @@ impl Broken {
             Broken::Agreement => "one value is chosen in a slot, for ever",
             Broken::Validity => "what is chosen was said, or is a no-op",
             Broken::Durability => "what is chosen is on the disks of a majority in one ballot",
-            Broken::Silence => "nobody prepares, promises or accepts what its disk does not hold",
+            Broken::Memory => {
+                "nobody prepares, promises or says it accepted what is not on its disk"
+            }
+            Broken::Promise => "nobody prepares, promises or says it accepted below its promise",
             Broken::Assertion => "no assertion of the replica fails",
         }
     }
@@ -50,7 +54,7 @@ impl Broken {
 
 impl Judgement {
     /// One of `servers` takes the value as chosen.
-    pub fn chose(&mut self, scope: &Scope, servers: &[&Server], slot: Slot, value: &Value) {
+    pub fn chose(&mut self, servers: &[&Server], slot: Slot, value: &Value) {
         if let Some(known) = self.chosen.get(&slot) {
             if known != value {
                 self.broken.insert(Broken::Agreement);
@@ -60,7 +64,7 @@ impl Judgement {
         self.chosen.insert(slot, value.clone());
         let was_said = value.commands().iter().all(|command| {
             servers.iter().any(|server| {
-                let mut said = (0..server.told).map(|index| scope.command(server.id, index));
+                let mut said = (0..server.told).map(|index| Scope::command(server.id, index));
                 said.any(|said| said == *command)
             })
         });
@@ -69,25 +73,6 @@ impl Judgement {
         }
         if chosen_in(servers, slot, value).is_none() {
             self.broken.insert(Broken::Durability);
-        }
-    }
-
-    /// The message leaves the server.
-    pub fn left(&mut self, server: &Server, message: &Message) {
-        let is_on_disk = match message {
-            Message::Prepare { ballot, .. } | Message::Promise { ballot, .. } => {
-                server.durable_promise() >= *ballot
-            }
-            // What is chosen anyway need not be accepted on the disk, but promised.
-            Message::Accepted { ballot, slot } => {
-                server.durable_promise() >= *ballot
-                    && (self.chosen.contains_key(slot)
-                        || server.accepted_in(*slot).any(|(known, _)| known == *ballot))
-            }
-            _ => true,
-        };
-        if !is_on_disk {
-            self.broken.insert(Broken::Silence);
         }
     }
 }
@@ -129,7 +114,7 @@ impl Sight {
         Sight::Learned,
     ];
 
-    pub fn property(self) -> &'static str {
+    pub fn what(self) -> &'static str {
         match self {
             Sight::SecondLeader => "a slot is chosen in a second leader's ballot",
             Sight::ProposedAgain => "a value is proposed again in a higher ballot",
@@ -151,13 +136,11 @@ impl Sight {
                     .iter()
                     .any(|(slot, value)| chosen_in(&servers, *slot, value) > first)
             }
-            Sight::ProposedAgain => {
-                state.proposals().any(|(slot, ballot, value)| {
-                    let mut others = state.proposals();
-                    *value != Value::Noop
-                        && others.any(|other| (other.0, other.2) == (slot, value) && other.1 != ballot)
-                })
-            }
+            Sight::ProposedAgain => state.proposals().any(|(slot, ballot, value)| {
+                let mut others = state.proposals();
+                *value != Value::Noop
+                    && others.any(|other| (other.0, other.2) == (slot, value) && other.1 != ballot)
+            }),
             Sight::NoopChosen => chosen.values().any(|value| *value == Value::Noop),
             Sight::CrashBeforeAnswer => step.cut_short,
             Sight::TwoLeaders => {
@@ -171,5 +154,23 @@ impl Sight {
                 })
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::Scope;
+
+    #[test]
+    fn what_nobody_said_and_no_disk_holds_is_noticed() {
+        let server = Server::new(ServerId(1));
+        let value = Value::batch(vec![Scope::command(ServerId(1), 0)]);
+        let mut judgement = Judgement::default();
+        judgement.chose(&[&server], Slot(1), &value);
+        let both = BTreeSet::from([Broken::Validity, Broken::Durability]);
+        assert_eq!(judgement.broken, both);
+        judgement.chose(&[&server], Slot(1), &Value::Noop);
+        assert!(judgement.broken.contains(&Broken::Agreement));
     }
 }

@@ -1,17 +1,18 @@
 //! One server: the real replica, its disk, and what waits for the disk.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use paxosctl_node::ids::{Ballot, ServerId, Slot};
 use paxosctl_node::log::Record;
 use paxosctl_node::paxos::{Config, Effects, Limits, Message, Recovered, Replica, Timing};
+use paxosctl_node::planted::{self, Bug};
 use paxosctl_node::value::{Command, Value};
 
+use crate::judge::Broken;
+use crate::recovery::recover;
 use crate::scope::SERVERS;
-use crate::support::recovery::recover;
-use crate::tamper::Tamper;
 
 /// The one length of all timeouts, so that nothing depends on the draws.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -31,7 +32,6 @@ pub struct Server {
     pub writes: VecDeque<Write>,
     /// The chosen values, as the host's log has them.
     log: Vec<Value>,
-    tamper: Option<Tamper>,
     /// Servers with the same one behave alike.
     pub fingerprint: u64,
 }
@@ -82,12 +82,14 @@ pub struct Outcome {
     pub server: Server,
     pub sent: Vec<(ServerId, Message)>,
     pub chosen: Vec<(Slot, Value)>,
+    /// Which rules of an acceptor were broken.
+    pub broken: BTreeSet<Broken>,
     /// Whether a crash came after an acceptance was durable and before it was told.
     pub cut_short: bool,
 }
 
 impl Server {
-    pub fn new(id: ServerId, tamper: Option<Tamper>) -> Server {
+    pub fn new(id: ServerId) -> Server {
         let mut server = Server {
             id,
             replica: Replica::new(config(id), Recovered::empty(), STEP),
@@ -96,7 +98,6 @@ impl Server {
             disk: Vec::new(),
             writes: VecDeque::new(),
             log: Vec::new(),
-            tamper,
             fingerprint: 0,
         };
         server.fingerprint = server.work_out_fingerprint();
@@ -110,6 +111,7 @@ impl Server {
             server: self.clone(),
             sent: Vec::new(),
             chosen: Vec::new(),
+            broken: BTreeSet::new(),
             cut_short: false,
         };
         outcome.happen(event);
@@ -139,8 +141,13 @@ impl Server {
         })
     }
 
+    /// A slot that it knows to be chosen need not be on its disk in that ballot.
+    fn has_accepted(&self, slot: Slot, ballot: Ballot) -> bool {
+        slot.0 <= self.log.len() as u64 || self.accepted_in(slot).any(|(known, _)| known == ballot)
+    }
+
     /// The highest ballot that it durably promised or accepted.
-    pub fn durable_promise(&self) -> Ballot {
+    fn durable_promise(&self) -> Ballot {
         let ballots = self.disk.iter().map(|record| match record {
             Record::Promised { ballot } | Record::Accepted { ballot, .. } => *ballot,
             _ => Ballot::ZERO,
@@ -163,7 +170,6 @@ impl Server {
             disk,
             writes,
             log,
-            tamper: _,
             fingerprint: _,
         } = self;
         fingerprint((id, replica, stood, told, disk, writes, log))
@@ -176,10 +182,15 @@ impl Outcome {
         match event {
             Event::Stand { promised } => self.stand(now, *promised),
             Event::Say { command } => {
-                self.server.told += 1;
+                let before = fingerprint(&self.server.replica);
                 self.call(|replica| replica.propose(now, vec![command.clone()]));
+                // Without a leader it is dropped, and the client may say it again.
+                let dropped = self.sent.is_empty() && before == fingerprint(&self.server.replica);
+                self.server.told += u8::from(!dropped);
             }
-            Event::Receive { from, message } => self.receive(now, *from, message),
+            Event::Receive { from, message } => {
+                self.call(|replica| replica.step(now, *from, message.clone()));
+            }
             Event::Sync => {
                 self.sync();
             }
@@ -189,6 +200,7 @@ impl Outcome {
 
     fn stand(&mut self, now: Duration, promised: Ballot) {
         let voter = ServerId(self.server.id.0 % SERVERS + 1);
+        let before = self.server.replica.promised();
         // In the first step a candidate or leader gives up.
         for now in [now + STEP, now + 2 * STEP] {
             self.call(|replica| replica.tick(now));
@@ -204,19 +216,12 @@ impl Outcome {
                     leader: None,
                 };
                 self.call(|replica| replica.step(now, voter, grant));
+            }
+            if asked.is_some() || self.server.replica.promised() > before {
                 break;
             }
         }
         self.server.stood += 1;
-    }
-
-    fn receive(&mut self, now: Duration, from: ServerId, message: &Message) {
-        self.call(|replica| replica.step(now, from, message.clone()));
-        let tamper = self.server.tamper;
-        let also = tamper.and_then(|tamper| tamper.also_from(self.server.id, from, message));
-        if let Some(also) = also {
-            self.call(|replica| replica.step(now, also, message.clone()));
-        }
     }
 
     /// Returns whether there was something to sync.
@@ -225,9 +230,7 @@ impl Outcome {
             return false;
         };
         self.server.disk.extend(write.records);
-        for (to, message) in write.held {
-            self.send(to, message);
-        }
+        self.say(write.held);
         let now = self.server.now();
         self.call(|replica| replica.persisted(now, write.upto));
         true
@@ -241,10 +244,7 @@ impl Outcome {
         let writes = std::mem::take(&mut server.writes);
         let unsynced = writes.into_iter().flat_map(|write| write.records);
         server.disk.extend(unsynced.take(kept));
-        let (mut recovered, chosen) = recover(&server.disk, true);
-        if let Some(tamper) = server.tamper {
-            tamper.recovered(&mut recovered);
-        }
+        let (recovered, chosen) = recover(&server.disk, true);
         server.log = chosen.into_iter().map(|chosen| chosen.value).collect();
         server.replica = Replica::new(config(server.id), recovered, server.now());
     }
@@ -256,9 +256,7 @@ impl Outcome {
     }
 
     fn carry_out(&mut self, effects: Effects) {
-        for (to, message) in effects.send {
-            self.send(to, message);
-        }
+        self.say(effects.send);
         let mut held = effects.send_after_persist;
         if !effects.persist.is_empty() {
             self.server.writes.push_back(Write {
@@ -268,15 +266,13 @@ impl Outcome {
             });
         }
         match self.server.writes.back_mut() {
-            Some(last) if self.server.tamper != Some(Tamper::SpeakBeforeSync) => {
+            Some(last) if !planted::is(Bug::AckBeforeFsync) => {
                 // Once is enough: what leaves arrives any number of times.
                 held.retain(|held| !last.held.contains(held));
                 last.held.append(&mut held);
             }
             _ => {
-                for (to, message) in held {
-                    self.send(to, message);
-                }
+                self.say(held);
             }
         }
         for chosen in effects.chosen {
@@ -290,15 +286,31 @@ impl Outcome {
                 values: log[serve.from.0 as usize - 1..].to_vec(),
                 chosen: Slot(log.len() as u64),
             };
-            self.send(serve.to, learn);
+            self.say([(serve.to, learn)]);
         }
     }
 
-    fn send(&mut self, to: ServerId, mut message: Message) {
-        if let Some(tamper) = self.server.tamper {
-            tamper.leaving(&mut message);
+    fn say(&mut self, messages: impl IntoIterator<Item = (ServerId, Message)>) {
+        let durable = self.server.durable_promise();
+        for (to, message) in messages {
+            let (ballot, is_on_disk) = match &message {
+                Message::Prepare { ballot, .. } | Message::Promise { ballot, .. } => {
+                    (*ballot, *ballot <= durable)
+                }
+                Message::Accepted { ballot, slot } => (
+                    *ballot,
+                    *ballot <= durable && self.server.has_accepted(*slot, *ballot),
+                ),
+                _ => (durable, true),
+            };
+            if !is_on_disk {
+                self.broken.insert(Broken::Memory);
+            }
+            if ballot < durable {
+                self.broken.insert(Broken::Promise);
+            }
+            self.sent.push((to, message));
         }
-        self.sent.push((to, message));
     }
 }
 

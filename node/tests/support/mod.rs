@@ -4,7 +4,7 @@
 
 mod audit;
 mod cluster;
-pub mod recovery;
+mod recovery;
 pub mod text;
 
 pub use audit::Audit;

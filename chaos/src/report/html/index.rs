@@ -6,6 +6,7 @@ use super::{STYLE, escaped, fill};
 use crate::report::model::{RunResult, Verdict};
 use crate::report::text::{count, plain};
 use crate::report::words;
+use crate::report::worlds::{WORLDS_HEADER, worlds};
 
 const PAGE: &str = include_str!("page/index.html");
 
@@ -38,14 +39,42 @@ pub fn html_index<'a>(runs: impl IntoIterator<Item = (&'a RunResult, &'a str)>) 
             escaped(&plain(why.lines().next().unwrap_or_default())),
         );
     }
+    let results: Vec<RunResult> = runs.iter().map(|(result, _)| (*result).clone()).collect();
+    let worlds = worlds_table(&results);
     let title = format!("{passed} of {} passed", count(runs.len() as u64, "run"));
     let mut page = String::new();
     fill(
         &mut page,
         PAGE,
-        &[("title", &title), ("style", STYLE), ("rows", &rows)],
+        &[
+            ("title", &title),
+            ("style", STYLE),
+            ("rows", &rows),
+            ("worlds", &worlds),
+        ],
     );
     page
+}
+
+/// The plans that ran in both worlds, if there are any.
+fn worlds_table(results: &[RunResult]) -> String {
+    let rows = worlds(results);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut table = String::from("<h2>Both worlds, the same expectations</h2><table><tr>");
+    for name in WORLDS_HEADER {
+        let _ = write!(table, "<th>{name}</th>");
+    }
+    table.push_str("</tr>");
+    for row in rows {
+        table.push_str("<tr>");
+        for cell in row.cells() {
+            let _ = write!(table, "<td>{}</td>", escaped(&plain(&cell)));
+        }
+        table.push_str("</tr>");
+    }
+    table + "</table>"
 }
 
 /// A file's name as a relative address: nothing in it is a scheme, a query or an escape.

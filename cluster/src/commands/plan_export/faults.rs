@@ -10,9 +10,8 @@ pub(super) struct Done {
     pub at_us: u64,
     /// None: it was never healed.
     pub ends_us: Option<u64>,
-    /// The key of a plan that says how long it lasts: `for` or `restart_after`; none for what is
-    /// over at once.
-    pub lasts: Option<&'static str>,
+    /// Nothing is left to be healed.
+    pub is_over_at_once: bool,
     /// `kill: "s1"`.
     pub item: String,
     /// As it was typed.
@@ -39,16 +38,15 @@ pub(super) fn of(records: &[Record]) -> Vec<Done> {
             continue;
         };
         let later = &records[place + 1..];
-        let done = |ends_us, lasts, item| Done {
+        let done = |ends_us, item| Done {
             at_us: *at_us,
             ends_us,
-            lasts,
+            is_over_at_once: false,
             item,
             words: words.clone(),
             clients: Vec::new(),
         };
-        let node_fault = |lasts,
-                          is_hit: &dyn Fn(&Change, &str) -> bool,
+        let node_fault = |is_hit: &dyn Fn(&Change, &str) -> bool,
                           is_end: &dyn Fn(&Change, &str) -> bool| {
             let hit: Vec<&String> = resolved
                 .iter()
@@ -67,22 +65,24 @@ pub(super) fn of(records: &[Record]) -> Vec<Done> {
             }
             let items = groups.into_iter().map(|(ends, nodes)| {
                 let item = typed.yaml(&[nodes.join(",")]);
-                done(ends, lasts, item)
+                done(ends, item)
             });
             items.collect::<Vec<_>>()
         };
         match typed.verb.as_str() {
             "kill" | "stop" => {
-                faults.extend(node_fault(Some("restart_after"), &exited, &started));
+                faults.extend(node_fault(&exited, &started));
             }
-            "pause" => faults.extend(node_fault(Some("for"), &paused, &goes_on)),
+            "pause" => faults.extend(node_fault(&paused, &goes_on)),
             // One that was down just came back: that ends what took it down.
-            "restart" => faults.extend(node_fault(None, &exited, &exited).into_iter().map(
-                |done| Done {
+            "restart" => {
+                let done = node_fault(&exited, &exited).into_iter();
+                faults.extend(done.map(|done| Done {
                     ends_us: None,
+                    is_over_at_once: true,
                     ..done
-                },
-            )),
+                }));
+            }
             _ if changes.iter().any(sets_links) => {
                 let ends = later.iter().find_map(|record| match record {
                     Record::Heal { at_us, links, .. } if links.contains(fault) => Some(*at_us),
@@ -90,7 +90,7 @@ pub(super) fn of(records: &[Record]) -> Vec<Done> {
                 });
                 faults.push(Done {
                     clients: strangers(resolved),
-                    ..done(ends, Some("for"), links_item(typed, resolved))
+                    ..done(ends, links_item(typed, resolved))
                 });
             }
             _ => {}
@@ -163,7 +163,8 @@ fn strangers(links: &[String]) -> Vec<String> {
     for link in links {
         let (from, to) = ends_of(link);
         for node in [from, to] {
-            if !is_own_node(node) && !found.iter().any(|other| other == node) {
+            let is_new = !node.is_empty() && !found.iter().any(|other| other == node);
+            if is_new && !is_own_node(node) {
                 found.push(node.to_owned());
             }
         }

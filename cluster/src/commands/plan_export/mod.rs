@@ -40,11 +40,12 @@ pub fn export(request: &PlanExportRequest) -> Result<Outcome, Failure> {
         Some(cluster) => chat::said(&cluster, beginning.ready_ms),
         None => Vec::new(),
     };
-    let text = text::plan(&beginning, &records, &faults, &said);
     // Nobody is given a plan that cannot be run.
-    plan::parse(Path::new("exported.yaml"), &text).map_err(|errors| {
-        Failure::Cluster(format!("what was done makes no sound plan:\n{errors}"))
-    })?;
+    let text = text::plan(&beginning, &records, &faults, &said)
+        .and_then(|text| plan::parse(Path::new("exported.yaml"), &text).map(|_| text))
+        .map_err(|errors| {
+            Failure::Cluster(format!("what was done makes no sound plan:\n{errors}"))
+        })?;
     match &request.output {
         None => print(&text)?,
         Some(path) => {

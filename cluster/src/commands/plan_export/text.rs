@@ -1,6 +1,14 @@
 //! The text of an exported plan.
 
 use std::collections::BTreeSet;
+use std::iter;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use paxosctl_chaos::plan::written::{self, Notes};
+use paxosctl_chaos::plan::{
+    self, Arrivals, Cluster, Expect, Fault, Load, Mix, Plan, PlanErrors, Say, Traffic,
+};
 
 use super::chat::Said;
 use super::faults::Done;
@@ -11,13 +19,17 @@ const MARGIN_US: u64 = 3_000_000;
 /// Times are rounded to tenths of a second.
 const TENTH_US: u64 = 100_000;
 
-/// The plan, with comments that say what was typed. Its times begin shortly before the first fault.
+/// The text of the plan, with comments that say what was typed. Its times begin shortly before the
+/// first fault.
+///
+/// # Errors
+/// What was done is no fault that a plan can have.
 pub(super) fn plan(
     beginning: &Beginning,
     records: &[Record],
     faults: &[Done],
     said: &[Said],
-) -> String {
+) -> Result<String, PlanErrors> {
     let first_us = faults.iter().map(|fault| fault.at_us).min().unwrap_or(0);
     let last_us = faults
         .iter()
@@ -35,67 +47,103 @@ pub(super) fn plan(
         .map(|said| (tenths(said.at_us), said))
         .filter(|(at, _)| (0..=ends).contains(at))
         .collect();
-    let clients: BTreeSet<&str> = said
-        .iter()
-        .map(|(_, said)| said.name.as_str())
-        .chain(
-            faults
-                .iter()
-                .flat_map(|fault| &fault.clients)
-                .map(String::as_str),
-        )
+    let names = said.iter().map(|(_, said)| &said.name);
+    let clients: BTreeSet<&String> = names
+        .chain(faults.iter().flat_map(|fault| &fault.clients))
         .collect();
+    let clients: Vec<String> = clients.into_iter().cloned().collect();
 
-    let mut text = format!(
-        "# What was done by hand to the cluster `{}`, which was started from\n# {}. Written by \
-         `paxosctl plan export`; behind each fault stands what was typed.\n",
-        beginning.name,
-        beginning.plan.display()
-    );
-    text += &format!("version: 1\nname: {}-by-hand\n", plan_name(&beginning.name));
-    text += &format!("cluster:\n  servers: {}\n", beginning.servers);
-    if let Some(leader) = first_leader(records) {
-        text += &format!("  first_leader: {leader}                  # as when it began\n");
-    }
-    if !clients.is_empty() {
-        let clients: Vec<&str> = clients.into_iter().collect();
-        text += &format!("  clients: [{}]\n", clients.join(", "));
-    }
-    text += &format!(
-        "traffic:\n  - {{at: 0s, for: {}, load: {{clients: 4, rate: 40/s, bytes: 32..128}}}}   # so \
-         that there is something to judge\n",
-        seconds(ends)
-    );
-    for (at, said) in &said {
-        let words = quoted(&said.text);
-        text += &format!(
-            "  - {{at: {}, as: {}, say: {words}}}\n",
-            seconds(*at),
-            said.name
-        );
-    }
-    text += "faults:\n";
-    for fault in faults {
-        let at = tenths(fault.at_us);
-        let lasts = match (fault.lasts, fault.ends_us) {
-            (Some(key), Some(ends_us)) => {
-                let length = (tenths(ends_us) - at).max(1);
-                format!(", {key}: {}", seconds(length))
-            }
-            _ => String::new(),
+    let mut notes = Notes {
+        head: head(beginning),
+        ..Notes::default()
+    };
+    let mut broken = Vec::new();
+    for (index, done) in faults.iter().enumerate() {
+        let at = tenths(done.at_us);
+        let item = format!("{{at: 0s, {}}}", done.item);
+        let fault = Fault {
+            id: format!("f{}", index + 1),
+            at: time(at),
+            lasts: done.ends_us.map(|us| time((tenths(us) - at).max(1))),
+            ..plan::parse_fault(&item, beginning.servers, &clients)?
         };
-        let never = match (fault.lasts, fault.ends_us) {
-            (Some(_), None) => "; not healed by hand",
+        let never = match done.ends_us {
+            None if !done.is_over_at_once => "; not healed by hand",
             _ => "",
         };
-        text += &format!(
-            "  - {{at: {}, {}{lasts}}}   # {}{never}\n",
-            seconds(at),
-            fault.item,
-            one_line(&fault.words)
-        );
+        let note = format!("{}{never}", done.words);
+        notes.faults.insert(fault.id.clone(), note);
+        broken.push(fault);
     }
-    text + "settle: 20s\n"
+    let plan = Plan {
+        path: PathBuf::new(),
+        source: String::new(),
+        name: format!("{}-by-hand", plan_name(&beginning.name)),
+        seed: None,
+        cluster: Cluster {
+            servers: beginning.servers,
+            // As when it began.
+            first_leader: first_leader(records).and_then(|leader| leader.parse().ok()),
+            clients,
+            balancer_port: None,
+            server_port: None,
+        },
+        traffic: traffic(time(ends), &said),
+        faults: broken,
+        random: Vec::new(),
+        settle: Duration::from_secs(20),
+        expect: Expect::default(),
+        time_scale: 1.0,
+    };
+    Ok(written::yaml_with(&plan, &notes))
+}
+
+fn head(beginning: &Beginning) -> Vec<String> {
+    vec![
+        format!(
+            "What was done by hand to the cluster `{}`, which was started from",
+            beginning.name
+        ),
+        format!(
+            "{}. Written by `paxosctl plan export`; behind each fault stands",
+            beginning.plan.display()
+        ),
+        "what was typed. The load is there so that there is something to judge.".to_owned(),
+    ]
+}
+
+/// A load for so long, and what was said.
+fn traffic(lasts: Duration, said: &[(i64, &Said)]) -> Vec<Traffic> {
+    let load = Say::Load {
+        name: "load1".to_owned(),
+        load: Load {
+            clients: 4,
+            rate: Some(40.0),
+            arrivals: Arrivals::Steady,
+            burst: None,
+            mix: Mix::default(),
+            bytes: (32, 128),
+            lasts,
+            seed: 0,
+        },
+    };
+    let said = said.iter().map(|(at, said)| {
+        let say = Say::Say {
+            client: said.name.clone(),
+            text: said.text.clone(),
+            seen_by: Vec::new(),
+            within: None,
+            learned: Vec::new(),
+        };
+        (*at, say)
+    });
+    let all = iter::once((0, load)).chain(said);
+    all.map(|(at, what)| Traffic {
+        at: time(at),
+        line: 0,
+        what,
+    })
+    .collect()
 }
 
 fn first_leader(records: &[Record]) -> Option<&str> {
@@ -112,29 +160,8 @@ fn plan_name(cluster: &str) -> String {
     cluster.chars().take(MOST).map(fit).collect()
 }
 
-fn seconds(tenths: i64) -> String {
-    match tenths % 10 {
-        0 => format!("{}s", tenths / 10),
-        rest => format!("{}.{rest}s", tenths / 10),
-    }
-}
-
-/// As YAML has it between double quotes: like JSON, but with every control character as a number.
-fn quoted(text: &str) -> String {
-    let json = serde_json::to_string(text).expect("text is JSON");
-    let mut shown = String::with_capacity(json.len());
-    for letter in json.chars() {
-        if letter.is_control() || matches!(letter, '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
-            shown += &format!("\\u{:04x}", u32::from(letter));
-        } else {
-            shown.push(letter);
-        }
-    }
-    shown
-}
-
-fn one_line(words: &str) -> String {
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
+fn time(tenths: i64) -> Duration {
+    Duration::from_micros(tenths.unsigned_abs() * TENTH_US)
 }
 
 #[cfg(test)]
@@ -213,7 +240,8 @@ mod tests {
     }
 
     fn exported(records: &[Record], said: &[Said]) -> (Vec<String>, Plan) {
-        let text = plan(&beginning(), records, &faults::of(records), said);
+        let text = plan(&beginning(), records, &faults::of(records), said)
+            .unwrap_or_else(|errors| panic!("{errors}"));
         let parsed = plans::parse(Path::new("exported.yaml"), &text)
             .unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let lines = text.lines().skip_while(|line| *line != "faults:").skip(1);
@@ -263,10 +291,10 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "- {at: 3s, kill: \"s1\", restart_after: 2s}   # kill random(2)",
-                "- {at: 3s, kill: \"s3\"}   # kill random(2); not healed by hand",
-                "- {at: 6s, restart: \"s2\"}   # restart s2",
-                "- {at: 7s, pause: \"s2\", for: 0.1s}   # pause leader",
+                "- {at: 3s, kill: s1, restart_after: 2s}   # kill random(2)",
+                "- {at: 3s, kill: s3}   # kill random(2); not healed by hand",
+                "- {at: 6s, restart: s2}   # restart s2",
+                "- {at: 7s, for: 100ms, pause: s2}   # pause leader",
             ]
         );
         assert_eq!(plan.name, "my-chat-by-hand");
@@ -306,10 +334,10 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "- {at: 3s, drop: {link: [\"s2->s1\", \"s2->s3\"], probability: \"50%\"}, for: 5.5s}   \
+                "- {at: 3s, for: 5.5s, drop: {link: [\"s2->s1\", \"s2->s3\"], probability: 50%}}   \
                  # drop leader -> followers",
-                "- {at: 4s, partition: \"s1 | rest\", for: 4.5s}   # partition s1 | rest",
-                "- {at: 5s, drop: {link: \"s2<->ann\"}, for: 2s}   # partition leader | ann",
+                "- {at: 4s, for: 4.5s, partition: \"s1 | rest\"}   # partition s1 | rest",
+                "- {at: 5s, for: 2s, drop: {link: \"s2<->ann\"}}   # partition leader | ann",
             ]
         );
         assert_eq!(plan.cluster.clients, ["ann"]);

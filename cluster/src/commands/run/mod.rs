@@ -1,16 +1,20 @@
 //! `run`: starts clusters, breaks them, judges them, reports.
 
+mod counted;
 mod one;
-mod series;
+pub(super) mod series;
+mod simulated;
 mod summary;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 
 use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::report::{RunResult, Verdict};
 use paxosctl_chaos::schedule;
+use paxosctl_chaos::target::World;
 
 use super::judge;
 use super::reporting::Reports;
@@ -23,6 +27,11 @@ use crate::output::{note, print};
 use crate::progress::Board;
 use crate::randomness::random_u64;
 use crate::state::{Clusters, RunPlace, home};
+use counted::Counted;
+use simulated::Saves;
+
+/// Simulated runs of a series whose tables are shown.
+const MOST_TOLD: usize = 5;
 
 /// One or more runs.
 #[derive(Debug)]
@@ -54,11 +63,17 @@ pub enum Keep {
 pub struct PlannedRun {
     pub plan: Arc<Plan>,
     pub seed: u64,
+    pub world: World,
 }
 
 impl RunRequest {
     /// Reads all plans before anything is started, and tells all mistakes of all of them at once.
     pub(super) fn new(typed: RunArgs, clusters: Clusters) -> Result<RunRequest, Failure> {
+        let worlds: &[World] = match (typed.sim, typed.both) {
+            (true, _) => &[World::Simulation],
+            (_, true) => &[World::Simulation, World::Processes],
+            (false, false) => &[World::Processes],
+        };
         let mut runs = Vec::new();
         let mut problems = Vec::new();
         for path in &typed.plans {
@@ -70,11 +85,13 @@ impl RunRequest {
                         // Short enough to be typed again.
                         None => random_u64()? % 1_000_000,
                     };
-                    runs.extend((0..u64::from(typed.runs)).map(|index| {
-                        let seed = first.wrapping_add(index);
-                        let plan = Arc::new(schedule::drawn(&plan, seed));
-                        PlannedRun { plan, seed }
-                    }));
+                    for &world in worlds {
+                        runs.extend((0..u64::from(typed.runs)).map(|index| {
+                            let seed = first.wrapping_add(index);
+                            let plan = Arc::new(schedule::drawn(&plan, seed));
+                            PlannedRun { plan, seed, world }
+                        }));
+                    }
                 }
                 Err(errors) => problems.push(errors.to_string()),
             }
@@ -90,8 +107,20 @@ impl RunRequest {
                     .into(),
             ));
         }
-        let jobs = (typed.jobs as usize).min(runs.len());
-        if jobs > 1 {
+        if typed.sim && (typed.keep || typed.keep_on_fail) {
+            return Err(Failure::Usage(
+                "a simulated cluster lives in its run only and cannot be kept; its run directory \
+                 holds the history and every server's log"
+                    .into(),
+            ));
+        }
+        let jobs = match typed.jobs {
+            Some(jobs) => jobs as usize,
+            None if typed.sim => thread::available_parallelism().map_or(1, |cores| cores.get()),
+            None => 1,
+        };
+        let jobs = jobs.min(runs.len());
+        if jobs > 1 && !typed.sim {
             refuse_shared_ports(&runs)?;
         }
         let place = match typed.out {
@@ -157,6 +186,8 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
         }
         return Ok(Outcome::Success);
     }
+    let count = |world| request.runs.iter().filter(|run| run.world == world).count();
+    let simulated = count(World::Simulation);
     if request.keep != Keep::Never {
         for planned in &request.runs {
             refuse_if_up(&request.clusters, &planned.plan.name)?;
@@ -168,15 +199,30 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
         request.progress,
         if request.jobs > 1 { &names } else { &[] },
     );
+    let counted = Counted::new(request.progress, simulated);
+    let saves = Saves {
+        place: &request.place,
+        all: request.runs.len() == 1 || matches!(request.place, RunPlace::Below(_)),
+        failed: AtomicUsize::new(0),
+        took_us: AtomicU64::new(0),
+    };
     let may_keep = AtomicBool::new(request.keep == Keep::OnFail);
     let mut results: Vec<RunResult> = Vec::new();
+    let mut told = 0;
     let done = series::in_order(
         request.runs.len(),
         request.jobs,
         |index| {
+            let planned = &request.runs[index];
+            if planned.world == World::Simulation {
+                let done = simulated::carry_out(planned, &saves, &interrupt);
+                counted.one_more(done.as_ref().ok());
+                return (index, done);
+            }
+            counted.finish();
             let mut shown = board.run(index);
             let run = one::Run {
-                planned: &request.runs[index],
+                planned,
                 place: &request.place,
                 clusters: &request.clusters,
                 keep: request.keep,
@@ -196,16 +242,35 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
         },
         |(index, done)| {
             let judged = done?;
-            let plan = &request.runs[index].plan;
-            let reported = board.aside(|| request.reports.show_judged(&judged, plan));
-            results.push(judged.result);
+            let planned = &request.runs[index];
+            // Of thousands, only those are worth a page of tables that are not as they should be.
+            let is_quiet = planned.world == World::Simulation
+                && request.runs.len() > 1
+                && (judged.result.verdict == Verdict::Pass || told == MOST_TOLD);
+            let reported = match is_quiet {
+                true => request.reports.keep(&judged),
+                false => {
+                    told += usize::from(planned.world == World::Simulation);
+                    let show = || request.reports.show_judged(&judged, &planned.plan);
+                    counted.aside(|| board.aside(show))
+                }
+            };
+            results.push(match is_quiet {
+                true => judged.result.without_details(),
+                false => judged.result,
+            });
             reported
         },
     );
+    counted.finish();
     let finished = request.reports.finish();
     let not_run = request.runs.len() - results.len();
     if request.runs.len() > 1 {
-        let lines = summary::table(&results) + &summary::rates(&results);
+        let mut lines = summary::table(&results) + &summary::rates(&results);
+        if simulated > 0 {
+            lines += &summary::both_worlds(&results);
+            lines += &summary::speed(&results, saves.took_us.load(Ordering::Relaxed));
+        }
         request.reports.show_summary(&lines);
         if not_run > 0 {
             note(&format!("{not_run} of {} runs were not made", names.len()));

@@ -14,7 +14,7 @@ use std::thread;
 ///
 /// # Errors
 /// The first of `take`.
-pub(super) fn in_order<T: Send, E>(
+pub(in crate::commands) fn in_order<T: Send, E>(
     count: usize,
     at_once: usize,
     job: impl Fn(usize) -> T + Sync,

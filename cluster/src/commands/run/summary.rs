@@ -1,6 +1,7 @@
 //! Several runs at a glance, and what they come to together.
 
 use paxosctl_chaos::report::{self, RunResult, Verdict};
+use paxosctl_chaos::target::World;
 
 use crate::exit::{Failure, Outcome};
 use crate::output::wide_columns;
@@ -10,12 +11,25 @@ const MOST_COMMANDS: usize = 10;
 /// The 97.5th percentile of the standard normal distribution: an interval of 95%.
 const Z: f64 = 1.959_964;
 
+/// More simulated runs than that are not listed one by one, but for those that are not a pass.
+const MOST_LISTED: usize = 40;
+
 /// One line a run.
 pub(super) fn table(results: &[RunResult]) -> String {
-    let rows = results.iter().map(|result| {
+    let is_listed = |result: &&RunResult| {
+        results.len() <= MOST_LISTED
+            || result.world == World::Processes
+            || result.verdict != Verdict::Pass
+    };
+    let listed: Vec<&RunResult> = results.iter().filter(is_listed).take(MOST_LISTED).collect();
+    if listed.is_empty() {
+        return String::new();
+    }
+    let rows = listed.into_iter().map(|result| {
         vec![
             result.plan.clone(),
             result.seed.to_string(),
+            report::world_in_short(result.world).to_owned(),
             result.verdict.word().to_owned(),
             format!("{:.1} s", result.duration_us as f64 / 1e6),
             format!("{}/{}", result.traffic.acked, result.traffic.sent),
@@ -26,6 +40,7 @@ pub(super) fn table(results: &[RunResult]) -> String {
     let header = [
         "PLAN",
         "SEED",
+        "WORLD",
         "VERDICT",
         "TIME",
         "ACKED",
@@ -33,6 +48,36 @@ pub(super) fn table(results: &[RunResult]) -> String {
         "RUN DIRECTORY",
     ];
     format!("\n{}", wide_columns(&header, rows))
+}
+
+/// The plans that ran in both worlds, if there are any.
+pub(super) fn both_worlds(results: &[RunResult]) -> String {
+    let rows = report::worlds(results);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let rows = rows.iter().map(|row| row.cells().to_vec());
+    let header = report::WORLDS_HEADER.map(str::to_uppercase);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    format!(
+        "\nBoth worlds, the same expectations\n{}",
+        wide_columns(&header, rows)
+    )
+}
+
+/// How much virtual time was simulated and judged in how much time of a processor core.
+pub(super) fn speed(results: &[RunResult], took_us: u64) -> String {
+    let simulated = results
+        .iter()
+        .filter(|result| result.world == World::Simulation);
+    let virtual_s = simulated
+        .map(|result| result.duration_us as f64 / 1e6)
+        .sum::<f64>();
+    let took_s = (took_us as f64 / 1e6).max(1e-3);
+    format!(
+        "\nsimulated {virtual_s:.1} s in {took_s:.1} s of one core: {:.0} s a second\n",
+        virtual_s / took_s
+    )
 }
 
 /// The checks that do not hold, or in short why there is no verdict.
@@ -68,20 +113,23 @@ fn first_reason(result: &RunResult) -> String {
 
 /// How often each plan that ran more than once failed, and how to repeat that.
 pub(super) fn rates(results: &[RunResult]) -> String {
-    let mut plans: Vec<(&str, Vec<&RunResult>)> = Vec::new();
+    let mut plans: Vec<(&str, World, Vec<&RunResult>)> = Vec::new();
     for result in results {
         // Whoever ended a run learnt nothing from it.
         if result.verdict == Verdict::Interrupted {
             continue;
         }
-        match plans.iter_mut().find(|(plan, _)| *plan == result.plan) {
-            Some((_, runs)) => runs.push(result),
-            None => plans.push((&result.plan, vec![result])),
+        let known = |(plan, world, _): &&mut (&str, World, _)| {
+            *plan == result.plan && *world == result.world
+        };
+        match plans.iter_mut().find(known) {
+            Some((.., runs)) => runs.push(result),
+            None => plans.push((&result.plan, result.world, vec![result])),
         }
     }
-    plans.retain(|(_, runs)| runs.len() > 1);
+    plans.retain(|(.., runs)| runs.len() > 1);
     let mut text = String::new();
-    for (plan, runs) in plans {
+    for (plan, _, runs) in plans {
         text += "\n";
         text += &rate(plan, &runs);
     }
@@ -106,8 +154,12 @@ fn rate(plan: &str, runs: &[&RunResult]) -> String {
         .filter(|run| run.verdict != Verdict::Pass)
         .collect();
     let (low, high) = wilson(failed.len(), runs.len());
+    let world = match runs[0].world {
+        World::Processes => "",
+        World::Simulation => " (simulated)",
+    };
     let mut text = format!(
-        "{plan}: {} of {} runs; failure rate {} (95% interval {} to {})\n",
+        "{plan}{world}: {} of {} runs; failure rate {} (95% interval {} to {})\n",
         parts.join(", "),
         runs.len(),
         percent(failed.len() as f64 / runs.len() as f64),

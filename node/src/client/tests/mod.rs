@@ -2,6 +2,8 @@
 
 mod conversation;
 mod place;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 
 use super::*;
 use crate::wire::{BalancerAnswer, ServerMessage};

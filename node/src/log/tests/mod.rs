@@ -4,6 +4,8 @@ mod crash;
 mod cut_and_flip;
 mod dump;
 mod history;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod round_trip;
 mod torn;
 mod writer;

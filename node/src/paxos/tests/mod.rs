@@ -5,6 +5,8 @@ mod election;
 mod leader;
 mod learner;
 mod phase1;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod push;
 mod serve;
 mod slow_disk;

@@ -1,5 +1,6 @@
 //! Faults of links: what happens to messages on their way.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use paxosctl_node::link::{Distribution, Kind, LONGEST_DELAY, MOST_COPIES};
@@ -187,16 +188,10 @@ impl Lowering {
         };
         let nodes: Vec<&Node> = self.texts(typed);
         let mut sound = !nodes.is_empty();
-        let mut kinds = Vec::new();
+        let mut kinds = BTreeSet::new();
         for node in &nodes {
             match words::kinds(node.text().unwrap_or_default()) {
-                Ok(named) => {
-                    for kind in named {
-                        if !kinds.contains(kind) {
-                            kinds.push(*kind);
-                        }
-                    }
-                }
+                Ok(named) => kinds.extend(named),
                 Err(wrong) => {
                     sound = false;
                     self.add_wrongs(node, vec![wrong]);
@@ -208,6 +203,6 @@ impl Lowering {
             self.errors
                 .add_help(typed.key.place, "`kinds` names no kind", help);
         }
-        sound.then_some(kinds)
+        sound.then(|| kinds.into_iter().collect())
     }
 }

@@ -3,13 +3,16 @@
 mod links;
 mod machine;
 mod modes;
+mod names;
 mod partitions;
 mod random;
 mod timing;
 
 use std::time::Duration;
 
-use super::{Lowering, is_load_name, is_name_character};
+use names::FaultNames;
+
+use super::{Lowering, is_load_name};
 use crate::plan::error::Place;
 use crate::plan::raw::{RawFault, Typed};
 use crate::plan::targets;
@@ -29,15 +32,11 @@ impl Lowering {
         end: Option<Duration>,
     ) -> (Vec<Fault>, Vec<RandomFaults>) {
         let items = self.items(typed, RawFault::read);
+        let names = FaultNames::new(&items);
         let mut faults: Vec<Fault> = Vec::new();
         let mut random: Vec<RandomFaults> = Vec::new();
         for (index, (place, raw)) in items.iter().enumerate() {
-            let taken: Vec<&str> = faults
-                .iter()
-                .map(|fault| fault.id.as_str())
-                .chain(random.iter().map(|random| random.id.as_str()))
-                .collect();
-            let id = self.fault_id(raw.name, index + 1, &taken);
+            let id = self.fault_id(&names, index);
             if let Some(typed) = raw.random {
                 random.extend(self.random(*place, raw, typed, id, end));
             } else if let Some(fault) = self.fault(*place, raw, id, end) {
@@ -52,47 +51,9 @@ impl Lowering {
 
     /// A fault without a plan around it.
     pub(in crate::plan::lower) fn lone_fault(&mut self, root: &Node) -> Option<Fault> {
-        let raw = RawFault::read(root, &mut self.errors)?;
-        let id = self.fault_id(raw.name, 1, &[]);
-        self.fault(root.place, &raw, id, None)
-    }
-
-    /// `f1`, `f2`, … by the place in the plan, unless the plan names it.
-    fn fault_id(&mut self, name: Option<Typed>, number: usize, earlier: &[&str]) -> String {
-        let default = format!("f{number}");
-        let Some(name) = name else {
-            return default;
-        };
-        let Some(text) = self.text(name) else {
-            return default;
-        };
-        let fits = text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text.chars().all(is_name_character)
-            && text.len() <= 32;
-        let taken = text != default
-            && text.strip_prefix('f').is_some_and(|digits| {
-                !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
-            });
-        if !fits {
-            self.errors.add_help(
-                name.value.place,
-                format!("`{text}` cannot name a fault"),
-                "use a letter, then letters, digits, `-` and `_`, up to 32",
-            );
-        } else if taken || text == "heal" {
-            self.errors.add_help(
-                name.value.place,
-                format!("`{text}` cannot name this fault"),
-                "f1, f2, … and heal are used by paxosctl itself; choose another word",
-            );
-        } else if earlier.contains(&text) {
-            self.errors.add_help(
-                name.value.place,
-                format!("there are two faults called `{text}`"),
-                "give each fault a name of its own, or none",
-            );
-        }
-        text.to_owned()
+        let item = [(root.place, RawFault::read(root, &mut self.errors)?)];
+        let id = self.fault_id(&FaultNames::new(&item), 0);
+        self.fault(root.place, &item[0].1, id, None)
     }
 
     fn fault(
@@ -192,10 +153,26 @@ impl Lowering {
     fn nodes(&mut self, typed: &Typed) -> Option<Nodes> {
         let mut all = Vec::new();
         let items = self.texts(*typed);
+        let mut sound = !items.is_empty();
         for node in &items {
-            match targets::nodes(node.text().unwrap_or_default(), &self.names) {
-                Ok(nodes) => all.push(nodes),
-                Err(wrongs) => self.add_wrongs(node, wrongs),
+            let text = node.text().unwrap_or_default();
+            match targets::nodes(text, &self.names) {
+                Ok(nodes) => {
+                    let nodes = targets::apart(nodes);
+                    if nodes.iter().any(|node| all.contains(node)) {
+                        sound = false;
+                        self.errors.add_help(
+                            node.place,
+                            format!("`{text}` is named twice"),
+                            "name each node once",
+                        );
+                    }
+                    all.extend(nodes);
+                }
+                Err(wrongs) => {
+                    sound = false;
+                    self.add_wrongs(node, wrongs);
+                }
             }
         }
         if let Content::List(written) = &typed.value.content
@@ -207,13 +184,7 @@ impl Lowering {
                 "name a node, as s1 or leader",
             );
         }
-        if all.len() < items.len().max(1) {
-            return None;
-        }
-        Some(match all.len() {
-            1 => all.remove(0),
-            _ => Nodes::Several(all),
-        })
+        sound.then(|| targets::join(all))
     }
 }
 

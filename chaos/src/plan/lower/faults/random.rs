@@ -57,7 +57,7 @@ impl Lowering {
         };
         let each_lasts = match inner.lasts {
             Some(lasts) => self.range(lasts),
-            None => every.map(|(least, most)| (least / 2, most)),
+            None => every.map(RandomFaults::usual_length),
         };
         let swarm = match inner.swarm {
             Some(swarm) => self.word(swarm, words::yes_or_no),
@@ -183,10 +183,7 @@ impl Lowering {
     /// Every kind that heals and is possible.
     fn all_that_heals(&mut self, place: Place, spare: Option<bool>) -> Option<Vec<RandomKind>> {
         let servers = self.names.servers;
-        let kinds: Vec<RandomKind> = RandomKind::ALL
-            .into_iter()
-            .filter(|kind| !kind.is_for_good() && kind.is_possible(servers, spare.unwrap_or(false)))
-            .collect();
+        let kinds = RandomKind::all_that_heal(servers, spare.unwrap_or(false));
         if kinds.is_empty() {
             self.errors.add_help(
                 place,
