@@ -12,6 +12,8 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod selftest;
+pub mod shrink;
 pub mod sim;
 pub mod target;
 pub mod trace;
+pub mod wilson;

@@ -11,8 +11,10 @@ use proptest::prelude::*;
 
 mod support {
     pub mod plans;
+    pub mod read;
 }
-use support::plans::{difference, files, read};
+use support::plans::{difference, files};
+use support::read::read;
 
 fn check(result: Result<Plan, PlanErrors>, text: &str) -> Result<(), TestCaseError> {
     match result {

@@ -8,9 +8,11 @@ use proptest::prelude::*;
 mod support {
     pub mod plans;
     pub mod random_plans;
+    pub mod read;
 }
-use support::plans::{difference, files, read};
+use support::plans::{difference, files};
 use support::random_plans::plans;
+use support::read::read;
 
 fn assert_same_when_read(plan: &Plan) {
     let text = yaml(plan);

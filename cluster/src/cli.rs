@@ -94,6 +94,8 @@ pub enum Typed {
     /// Look at a server's log on its disk
     #[command(subcommand)]
     Log(LogTyped),
+    /// Cut a saved run that was violated down to the least plan that still is
+    Shrink(ShrinkArgs),
     /// Plant bugs that real systems had, and see whether they are noticed
     Selftest(SelftestArgs),
     /// Print a completion script for a shell
@@ -128,6 +130,16 @@ pub struct RunArgs {
     /// Run each plan in both worlds, with the same seeds and expectations
     #[arg(long, conflicts_with = "sim")]
     pub both: bool,
+    /// Do not cut down the plan of a simulated run that is violated
+    #[arg(long)]
+    pub no_shrink: bool,
+    /// Plant a bug in the simulated cluster, to see what its violation looks like; `selftest --list`
+    /// names them
+    #[arg(long, value_name = "BUG", requires = "sim")]
+    pub plant: Option<String>,
+    /// Show the messages and events that led to the first violation of a simulated run
+    #[arg(long)]
+    pub trace: bool,
     /// So many runs at the same time, each with a cluster of its own [default: 1, and one a core with
     /// --sim]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
@@ -155,6 +167,21 @@ pub struct RunArgs {
     /// How to show what happens meanwhile, on standard error
     #[arg(long, value_name = "HOW", value_enum, default_value_t = ProgressKind::Auto)]
     pub progress: ProgressKind,
+}
+
+#[derive(Debug, Args)]
+pub struct ShrinkArgs {
+    /// The directory of a saved run
+    pub run_dir: PathBuf,
+    /// Make at most so many runs [default: 3000 simulated ones, 60 of processes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: Option<u32>,
+    /// Take a plan to fail if one of so many runs of processes does
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub tries: u32,
+    /// The bug that was planted in the simulated run
+    #[arg(long, value_name = "BUG")]
+    pub plant: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -35,6 +35,7 @@ pub use error::{PlanError, PlanErrors};
 pub use machine::{Damage, DamageFault, MachineFault, MachineTrouble, Place};
 pub use random::RandomKind;
 pub use scale::{LARGEST_SCALE, SMALLEST_SCALE};
+pub(crate) use words::show_duration;
 
 pub use paxosctl_node::client::{Arrivals, Burst, Mix};
 use paxosctl_node::ids::ServerId;

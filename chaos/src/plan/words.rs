@@ -445,7 +445,7 @@ fn edits(left: &str, right: &str) -> usize {
 }
 
 /// A duration as a plan writes it: `1.5s`, `150ms`, `250us`.
-pub(super) fn show_duration(duration: Duration) -> String {
+pub(crate) fn show_duration(duration: Duration) -> String {
     let micros = duration.as_micros();
     if micros == 0 {
         "0s".to_owned()

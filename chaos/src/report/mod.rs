@@ -17,6 +17,7 @@ mod words;
 mod worlds;
 
 pub use annotations::annotations;
+pub(crate) use html::escaped;
 pub use html::{html, html_index};
 pub use junit::junit;
 pub use markdown::{markdown, markdown_of_all};

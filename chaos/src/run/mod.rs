@@ -173,7 +173,7 @@ impl Run<'_> {
             seed: self.seed,
             servers: schedule::servers(self.plan),
             clients: schedule::clients(self.plan),
-            command: command(self.plan, self.seed, self.target.world()),
+            command: command(self.plan, self.seed, self.target.world()) + &self.target.options(),
             world: self.target.world(),
         };
         (self.sink)(Line::Run(header));

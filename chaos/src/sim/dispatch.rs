@@ -13,7 +13,6 @@ impl World {
         if self.running(of).is_none() {
             return;
         }
-        self.trace_taken(conn, from, &packet);
         match *packet {
             Packet::Peer(message) => {
                 let from = paxosctl_node::ids::ServerId(sender as u16);

@@ -168,11 +168,17 @@ impl Target for SimTarget {
         target::World::Simulation
     }
 
+    fn options(&self) -> String {
+        let plant = self.world.plant;
+        plant.map_or_else(String::new, |plant| format!(" --plant {plant}"))
+    }
+
     fn now(&self) -> Duration {
         Duration::from_micros(self.world.run_us())
     }
 
     fn apply(&mut self, action: &Action) -> Result<Effect, TargetError> {
+        self.world.trace_action(action);
         self.world.carry_out_action(action)
     }
 

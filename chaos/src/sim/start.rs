@@ -77,6 +77,7 @@ impl World {
     /// Makes a process for the node, which begins to run a little later.
     pub fn start(&mut self, node: NodeIndex) {
         let at = self.now_us + self.rng.random_range(800..6000);
+        self.machines.begun(&self.nodes[node].name);
         let started = &mut self.nodes[node];
         started.lives += 1;
         started.state = State::Starting;

@@ -7,7 +7,8 @@ use paxosctl_node::event::Event;
 use super::network::Packet;
 use super::queue::{End, NodeIndex};
 use super::world::World;
-use crate::trace::{Fate, TraceStep, TraceWhat};
+use crate::target::Action;
+use crate::trace::{Fate, TraceStep, TraceWhat, words};
 
 /// The most steps that are kept; the oldest go first.
 const MOST_STEPS: usize = 2_000_000;
@@ -43,22 +44,21 @@ impl World {
             other => other,
         };
         let (from, to) = self.names(conn, from);
-        let message = packet.in_words();
+        let (message, quiet) = packet.in_words();
         self.note(TraceWhat::Sent {
             from,
             to,
             message,
+            quiet,
             fate,
         });
     }
 
-    pub(super) fn trace_taken(&mut self, conn: usize, from: End, packet: &Packet) {
-        if self.trace.is_none() {
-            return;
+    pub(super) fn trace_action(&mut self, action: &Action) {
+        if self.trace.is_some() {
+            let words = words::action(action);
+            self.note(TraceWhat::Action { words });
         }
-        let (from, to) = self.names(conn, from);
-        let message = packet.in_words();
-        self.note(TraceWhat::Taken { from, to, message });
     }
 
     pub(super) fn trace_event(&mut self, node: NodeIndex, event: &Event) {
@@ -90,14 +90,14 @@ impl World {
 }
 
 impl Packet {
-    /// As a person reads it.
-    fn in_words(&self) -> String {
+    /// As a person reads it, and whether it only says that somebody is alive.
+    fn in_words(&self) -> (String, bool) {
         match self {
-            Packet::Peer(message) => format!("{message:?}"),
-            Packet::ToServer(message) => format!("{message:?}"),
-            Packet::ToClient(message) => format!("{message:?}"),
-            Packet::ToBalancer(message) => format!("{message:?}"),
-            Packet::FromBalancer(answer) => format!("{answer:?}"),
+            Packet::Peer(message) => words::peer(message),
+            Packet::ToServer(message) => words::to_server(message),
+            Packet::ToClient(message) => words::to_client(message),
+            Packet::ToBalancer(message) => words::to_balancer(message),
+            Packet::FromBalancer(answer) => words::from_balancer(answer),
         }
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 pub(super) struct World {
+    pub plant: Option<Plant>,
     pub tamper: Option<Tamper>,
     pub rng: ChaCha8Rng,
     pub now_us: u64,
@@ -217,6 +218,7 @@ impl World {
         }
         let trace = setting.trace.then(Trace::default);
         let mut world = World {
+            plant: setting.plant,
             tamper: setting.plant.and_then(Plant::tamper),
             cluster: rand::Rng::next_u64(&mut rng),
             rng,

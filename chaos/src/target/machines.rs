@@ -9,6 +9,8 @@ use paxosctl_node::machine::{Machine, MachineRule};
 pub struct Machines {
     generation: u64,
     tables: BTreeMap<String, Machine>,
+    /// Rules that were taken out of force and may have ended the server's present process just before.
+    ended: BTreeMap<String, Vec<MachineRule>>,
 }
 
 impl Machines {
@@ -37,12 +39,14 @@ impl Machines {
     }
 
     fn deadly_rules(&self, node: &str) -> impl Iterator<Item = &MachineRule> {
-        let rules = self
-            .tables
-            .get(node)
-            .into_iter()
-            .flat_map(|table| &table.rules);
+        let in_force = self.tables.get(node).map(|table| &table.rules);
+        let rules = in_force.into_iter().chain(self.ended.get(node)).flatten();
         rules.filter(|rule| rule.what.is_deadly())
+    }
+
+    /// The server has a new process: no rule that went before concerns it.
+    pub fn begun(&mut self, node: &str) {
+        self.ended.remove(node);
     }
 
     /// What strikes once is over: the next process must not find it.
@@ -76,7 +80,10 @@ impl Machines {
         let mut names = Vec::new();
         for (node, rules) in changed {
             names.push(node.clone());
-            self.tables.insert(node, Machine { generation, rules });
+            let new = Machine { generation, rules };
+            let old = self.tables.insert(node.clone(), new);
+            let ended = self.ended.entry(node).or_default();
+            ended.extend(old.into_iter().flat_map(|table| table.rules));
         }
         names
     }
@@ -104,12 +111,16 @@ mod tests {
         );
         assert_eq!(machines.tables["s1"].generation, 1);
         assert_eq!(machines.tables["s2"].generation, 2);
-        assert!(machines.may_end("s3") && !machines.may_end("s2"));
+        assert!(machines.may_end("s3") && machines.may_end("s2"));
         let struck = ["f1".to_owned()];
         assert_eq!(machines.deadly("s1", &struck), Some("f1".into()));
         assert_eq!(machines.deadly("s3", &struck), None);
         machines.struck("s1", "f1");
         assert!(!machines.may_end("s1"));
+        // Taken out of force in the moment in which it struck.
+        let struck = ["f2".to_owned()];
+        assert_eq!(machines.deadly("s2", &struck), Some("f2".into()));
+        machines.begun("s2");
         assert_eq!(machines.replace(&[rule("s3", "f3")]), Vec::<String>::new());
     }
 }

@@ -27,6 +27,11 @@ pub trait Target {
         World::Processes
     }
 
+    /// What has to be added to the command that repeats a run, such as ` --plant lying-disk`.
+    fn options(&self) -> String {
+        String::new()
+    }
+
     /// The time since the run began.
     fn now(&self) -> Duration;
 

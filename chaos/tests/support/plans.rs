@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use paxosctl_chaos::plan::{self, Plan};
+use paxosctl_chaos::plan::Plan;
 
 /// The YAML files of a folder of the project, sorted.
 pub fn files(folder: &str) -> Vec<PathBuf> {
@@ -20,10 +20,6 @@ pub fn files(folder: &str) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
-}
-
-pub fn read(text: &str) -> Plan {
-    plan::parse(Path::new("test.yaml"), text).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
 }
 
 /// What a plan means: without what tells where it came from.

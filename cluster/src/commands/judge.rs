@@ -7,6 +7,7 @@ use paxosctl_chaos::check;
 use paxosctl_chaos::history::{self, Evidence};
 use paxosctl_chaos::plan::Plan;
 use paxosctl_chaos::report::{RunResult, Timeline, Verdict};
+use paxosctl_chaos::trace::Sequence;
 use paxosctl_node::ids::ServerId;
 
 use crate::exit::{Failure, Outcome};
@@ -19,6 +20,8 @@ pub struct Judged {
     pub result: RunResult,
     /// None for a run that never began.
     pub timeline: Option<Timeline>,
+    /// What led to the first violation, in a simulated run that was traced.
+    pub sequence: Option<Sequence>,
 }
 
 /// A saved run, read back.
@@ -69,6 +72,7 @@ impl<'a> Saved<'a> {
     pub fn with_timeline(&self, result: RunResult) -> Judged {
         Judged {
             timeline: Some(Timeline::new(&self.evidence, self.plan, &result)),
+            sequence: None,
             result,
         }
     }

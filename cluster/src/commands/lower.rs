@@ -8,7 +8,7 @@ use super::node;
 use super::{
     BreakRequest, ChatRequest, CheckRequest, DownRequest, ExportRequest, HealRequest,
     HistoryRequest, LogsRequest, NodeRequest, PlanExportRequest, PsRequest, ReportRequest,
-    ResumeRequest, RunRequest, SelftestRequest, UpRequest,
+    ResumeRequest, RunRequest, SelftestRequest, ShrinkRequest, UpRequest,
 };
 use crate::cli::{Cli, LogTyped, PlanTyped, SchemaKind, Typed};
 use crate::exit::Failure;
@@ -35,6 +35,7 @@ pub enum Command {
     PlanExample,
     PlanExport(PlanExportRequest),
     LogDump(PathBuf),
+    Shrink(Box<ShrinkRequest>),
     Selftest(SelftestRequest),
     Completions(Shell),
     Node(NodeRequest),
@@ -85,6 +86,7 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
             })
         }
         Typed::Log(LogTyped::Dump { node_dir }) => Command::LogDump(node_dir),
+        Typed::Shrink(typed) => Command::Shrink(Box::new(ShrinkRequest::new(typed)?)),
         Typed::Selftest(typed) => Command::Selftest(SelftestRequest::new(typed)?),
         Typed::Completions { shell } => Command::Completions(shell),
         Typed::Node(typed) => Command::Node(node::lower(typed)?),

@@ -13,6 +13,7 @@ mod log_dump;
 mod logs;
 mod lower;
 mod node;
+mod own_runs;
 mod plan_export;
 mod ps;
 mod report;
@@ -20,6 +21,7 @@ mod reporting;
 mod run;
 mod schema;
 mod selftest;
+mod shrink;
 mod timeline;
 mod up;
 mod validate;
@@ -39,6 +41,7 @@ pub use ps::PsRequest;
 pub use report::ReportRequest;
 pub use run::RunRequest;
 pub use selftest::SelftestRequest;
+pub use shrink::ShrinkRequest;
 pub use up::UpRequest;
 
 use paxosctl_chaos::plan;
@@ -73,6 +76,7 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         }
         Command::PlanExport(request) => plan_export::export(&request),
         Command::LogDump(dir) => log_dump::log_dump(&dir),
+        Command::Shrink(request) => shrink::run(&request),
         Command::Selftest(request) => selftest::selftest(&request),
         Command::Completions(shell) => completions::completions(shell),
         Command::Node(request) => node::node(request),

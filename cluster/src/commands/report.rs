@@ -38,6 +38,7 @@ pub fn report(request: &ReportRequest) -> Result<Outcome, Failure> {
         Judged {
             result,
             timeline: None,
+            sequence: None,
         }
     };
     request.reports.show(&judged)?;

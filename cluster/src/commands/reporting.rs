@@ -205,7 +205,11 @@ fn screen() -> Look {
 
 /// The page of a run.
 pub fn page(judged: &Judged) -> String {
-    html(&judged.result, judged.timeline.as_ref())
+    html(
+        &judged.result,
+        judged.timeline.as_ref(),
+        judged.sequence.as_ref(),
+    )
 }
 
 /// `out/runs.html` and `churn-s7` make `out/runs-churn-s7.html`.

@@ -198,6 +198,7 @@ impl RealTarget {
             self.watcher.follow(spec.name.clone(), tail, &events);
         }
         let process = self.runtime.start(&spec)?;
+        self.machines.begun(&spec.name);
         match self.find(&spec.name) {
             Some(node) => node.restarted(process),
             None => self.nodes.push(Node::new(spec, process)),

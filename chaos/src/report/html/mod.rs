@@ -14,6 +14,7 @@ use super::text::{count, plain};
 use super::timeline::Timeline;
 use super::words;
 use crate::fnv::fnv1a;
+use crate::trace::{Sequence, diagram};
 
 pub use index::html_index;
 
@@ -34,8 +35,12 @@ const STYLE: &str = include_str!("page/page.css");
 const PAGE: &str = include_str!("page/page.html");
 
 /// The page of one run. Without a timeline, which a run that never began does not have, there are
-/// no charts.
-pub fn html(result: &RunResult, timeline: Option<&Timeline>) -> String {
+/// no charts; a `sequence` of a traced run is drawn below the violations.
+pub fn html(
+    result: &RunResult,
+    timeline: Option<&Timeline>,
+    sequence: Option<&Sequence>,
+) -> String {
     let data = Data::of(result, timeline);
     let data = serde_json::to_string(&data)
         .expect("the data has string keys only, and no maps or floats")
@@ -59,9 +64,24 @@ pub fn html(result: &RunResult, timeline: Option<&Timeline>) -> String {
             ("style", STYLE),
             ("data", &data),
             ("script", &script),
+            ("sequence", &sequence.map(section).unwrap_or_default()),
         ],
     );
     page
+}
+
+/// What is shown of a sequence.
+fn section(sequence: &Sequence) -> String {
+    let left_out = match sequence.left_out {
+        0 => String::new(),
+        steps => format!("; {} left out", count(steps as u64, "step")),
+    };
+    format!(
+        "<section id=\"sequence\"><div class=\"line bar\"><h2>Sequence</h2>\
+         <span class=\"faint\">what led to the first violation{left_out}</span></div>\
+         <div class=\"scroll\">{}</div></section>",
+        diagram(sequence)
+    )
 }
 
 /// Puts values for `{{name}}` in a template. What is put in is not looked at again.
@@ -78,7 +98,7 @@ fn fill(out: &mut String, template: &str, values: &[(&str, &str)]) {
 }
 
 /// Text for HTML, in elements and in quoted attributes.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -191,6 +191,7 @@ fn the_page_holds_its_data_and_nothing_of_it_is_markup() {
     let page = html(
         &result,
         Some(&Timeline::new(&evidence, &story.plan, &result)),
+        None,
     );
     assert!(!page.contains("<img") && !page.contains("<script>"));
     assert_eq!(page.matches("<script").count(), 2);
@@ -203,7 +204,7 @@ fn the_page_holds_its_data_and_nothing_of_it_is_markup() {
     assert_eq!(data["plan"], "</title><img src=x>");
     let said = &data["timeline"]["operations"]["texts"][0];
     assert_eq!(said, "</script><script>alert(1)</script><!--");
-    let without = html(&result, None);
+    let without = html(&result, None, None);
     assert!(without.contains("\"timeline\":null"));
 }
 

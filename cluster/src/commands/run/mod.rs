@@ -7,6 +7,7 @@ mod simulated;
 mod summary;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -14,10 +15,13 @@ use std::thread;
 use paxosctl_chaos::plan::{self, Plan};
 use paxosctl_chaos::report::{RunResult, Verdict};
 use paxosctl_chaos::schedule;
+use paxosctl_chaos::sim::Plant;
 use paxosctl_chaos::target::World;
+use paxosctl_chaos::trace::text;
 
-use super::judge;
+use super::judge::{self, Judged};
 use super::reporting::Reports;
+use super::shrink;
 use super::timeline;
 use super::up::refuse_if_up;
 use crate::cli::{ProgressKind, RunArgs};
@@ -26,9 +30,12 @@ use crate::interrupt::Interrupt;
 use crate::output::{note, print};
 use crate::progress::Board;
 use crate::randomness::random_u64;
-use crate::state::{Clusters, RunPlace, home};
+use crate::state::{Clusters, RunDir, RunPlace, home};
 use counted::Counted;
 use simulated::Saves;
+
+/// Simulated runs for cutting one down.
+const RUNS: u32 = 3000;
 
 /// Simulated runs of a series whose tables are shown.
 const MOST_TOLD: usize = 5;
@@ -47,6 +54,12 @@ pub struct RunRequest {
     pub dry_run: bool,
     pub reports: Reports,
     pub progress: ProgressKind,
+    /// Whether the messages and events before a violation are shown.
+    pub trace: bool,
+    /// Whether the first simulated run that is violated is cut down.
+    pub shrink: bool,
+    /// A bug of all simulated clusters.
+    pub plant: Option<Plant>,
     pub clusters: Clusters,
 }
 
@@ -69,6 +82,11 @@ pub struct PlannedRun {
 impl RunRequest {
     /// Reads all plans before anything is started, and tells all mistakes of all of them at once.
     pub(super) fn new(typed: RunArgs, clusters: Clusters) -> Result<RunRequest, Failure> {
+        let plant = match typed.plant.map(|name| name.parse()) {
+            Some(Err(error)) => return Err(Failure::Usage(format!("{error}"))),
+            Some(Ok(plant)) => Some(plant),
+            None => None,
+        };
         let worlds: &[World] = match (typed.sim, typed.both) {
             (true, _) => &[World::Simulation],
             (_, true) => &[World::Simulation, World::Processes],
@@ -107,6 +125,11 @@ impl RunRequest {
                     .into(),
             ));
         }
+        if typed.trace && !typed.sim && !typed.both {
+            return Err(Failure::Usage(
+                "--trace is for simulated runs, which it can note whole: add --sim".into(),
+            ));
+        }
         if typed.sim && (typed.keep || typed.keep_on_fail) {
             return Err(Failure::Usage(
                 "a simulated cluster lives in its run only and cannot be kept; its run directory \
@@ -141,8 +164,39 @@ impl RunRequest {
             dry_run: typed.dry_run,
             reports: Reports::new(typed.reports, several)?,
             progress: typed.progress,
+            trace: typed.trace,
+            shrink: !typed.no_shrink,
+            plant,
             clusters,
         })
+    }
+}
+
+impl RunRequest {
+    /// What helps to understand why a simulated run is violated: what led to it if that was traced,
+    /// and for the first one the least plan that still is.
+    fn explained(
+        &self,
+        planned: &PlannedRun,
+        judged: &Judged,
+        is_first: bool,
+        interrupt: &Interrupt,
+    ) -> Result<String, Failure> {
+        let mut words = match &judged.sequence {
+            Some(sequence) => format!("\n{}", text(sequence)),
+            None => String::new(),
+        };
+        let result = &judged.result;
+        let dir = result.run_dir.as_ref().map(Path::new);
+        if let Some(dir) = dir
+            && planned.world == World::Simulation
+            && is_first
+            && self.shrink
+        {
+            let dir = RunDir::open(dir)?;
+            words += &shrink::simulated(&dir, &planned.plan, result, self.plant, RUNS, interrupt)?;
+        }
+        Ok(words)
     }
 }
 
@@ -203,6 +257,8 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
     let saves = Saves {
         place: &request.place,
         all: request.runs.len() == 1 || matches!(request.place, RunPlace::Below(_)),
+        trace: request.trace,
+        plant: request.plant,
         failed: AtomicUsize::new(0),
         took_us: AtomicU64::new(0),
     };
@@ -252,7 +308,11 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
                 false => {
                     told += usize::from(planned.world == World::Simulation);
                     let show = || request.reports.show_judged(&judged, &planned.plan);
-                    counted.aside(|| board.aside(show))
+                    counted.aside(|| board.aside(show)).and_then(|()| {
+                        let explained =
+                            request.explained(planned, &judged, told == 1, &interrupt)?;
+                        counted.aside(|| board.aside(|| print(&explained)))
+                    })
                 }
             };
             results.push(match is_quiet {

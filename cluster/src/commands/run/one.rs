@@ -192,6 +192,7 @@ impl Run<'_> {
         Judged {
             result,
             timeline: None,
+            sequence: None,
         }
     }
 }

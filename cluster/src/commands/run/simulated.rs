@@ -8,8 +8,9 @@ use std::time::Instant;
 use paxosctl_chaos::history::{Line, Writer};
 use paxosctl_chaos::report::{RunResult, Verdict, json};
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
-use paxosctl_chaos::sim::{self, Setting, Simulated};
+use paxosctl_chaos::sim::{self, Plant, Setting, Simulated};
 use paxosctl_chaos::target::World;
+use paxosctl_chaos::trace::sequence;
 
 use super::super::judge::{self, Judged};
 use super::super::reporting::page;
@@ -27,10 +28,22 @@ pub(super) struct Saves<'a> {
     pub place: &'a RunPlace,
     /// Not only those that are not a pass.
     pub all: bool,
+    /// Whether their messages and events are noted.
+    pub trace: bool,
+    pub plant: Option<Plant>,
     /// How many are saved for that.
     pub failed: AtomicUsize,
     /// How long simulating and judging took, in microseconds, over all threads.
     pub took_us: AtomicU64,
+}
+
+impl Saves<'_> {
+    fn setting(&self, trace: bool) -> Setting {
+        Setting {
+            trace,
+            plant: self.plant,
+        }
+    }
 }
 
 /// Simulates the run and judges it.
@@ -51,13 +64,14 @@ pub(super) fn carry_out(
 
 fn judged(planned: &PlannedRun, saves: &Saves, interrupt: &Interrupt) -> Result<Judged, Failure> {
     if saves.all {
-        return saved(planned, saves.place, interrupt);
+        return saved(planned, saves, interrupt);
     }
     let plan = planned.plan.as_ref();
-    let judged = match simulate(planned, interrupt, &mut |_| {}) {
+    let judged = match simulate(planned, saves.setting(false), interrupt, &mut |_| {}) {
         Ok(simulated) => Judged {
             result: simulated.judge(plan),
             timeline: None,
+            sequence: None,
         },
         Err(error) => could_not_run(planned, &error),
     };
@@ -66,17 +80,17 @@ fn judged(planned: &PlannedRun, saves: &Saves, interrupt: &Interrupt) -> Result<
         && saves.failed.fetch_add(1, Ordering::Relaxed) < MOST_SAVED;
     match is_worth_it {
         // The same seed makes the same run.
-        true => saved(planned, saves.place, interrupt),
+        true => saved(planned, saves, interrupt),
         false => Ok(judged),
     }
 }
 
 fn simulate(
     planned: &PlannedRun,
+    setting: Setting,
     interrupt: &Interrupt,
     sink: &mut dyn FnMut(&Line),
 ) -> Result<Simulated, String> {
-    let setting = Setting::default();
     let stop = || interrupt.is_set();
     let simulated = sim::run(
         &planned.plan,
@@ -94,9 +108,9 @@ fn simulate(
 }
 
 /// The run, and in its directory all that a run of processes leaves there.
-fn saved(planned: &PlannedRun, place: &RunPlace, interrupt: &Interrupt) -> Result<Judged, Failure> {
+fn saved(planned: &PlannedRun, saves: &Saves, interrupt: &Interrupt) -> Result<Judged, Failure> {
     let (plan, seed) = (planned.plan.as_ref(), planned.seed);
-    let dir = RunDir::create(place, &plan.name, seed)?;
+    let dir = RunDir::create(saves.place, &plan.name, seed)?;
     dir.save(&dir.plan(), &plan.source)?;
     let resolved = serde_json::to_string_pretty(plan).expect("a plan is JSON");
     dir.save(&dir.resolved_plan(), &resolved)?;
@@ -106,11 +120,16 @@ fn saved(planned: &PlannedRun, place: &RunPlace, interrupt: &Interrupt) -> Resul
     let failed = |error: io::Error| Failure::file("write", &path, error);
     let mut writer = Writer::new(File::create_new(&path).map_err(failed)?);
     let mut broken: Option<io::Error> = None;
-    let simulated = simulate(planned, interrupt, &mut |line| {
-        if broken.is_none() {
-            broken = writer.write(line).err();
-        }
-    });
+    let simulated = simulate(
+        planned,
+        saves.setting(saves.trace),
+        interrupt,
+        &mut |line| {
+            if broken.is_none() {
+                broken = writer.write(line).err();
+            }
+        },
+    );
     match broken {
         Some(error) => Err(error),
         None => writer.finish().map(drop),
@@ -119,7 +138,9 @@ fn saved(planned: &PlannedRun, place: &RunPlace, interrupt: &Interrupt) -> Resul
     let mut judged = match simulated {
         Ok(simulated) => {
             save_disks(&dir, &simulated)?;
-            judge::saved_run(&dir, plan)?
+            let mut judged = judge::saved_run(&dir, plan)?;
+            judged.sequence = sequence(&simulated.target.into_trace(), &judged.result);
+            judged
         }
         Err(error) => could_not_run(planned, &error),
     };
@@ -149,5 +170,6 @@ fn could_not_run(planned: &PlannedRun, reason: &str) -> Judged {
             ..RunResult::could_not_run(&plan.name, seed, &command, reason.to_owned())
         },
         timeline: None,
+        sequence: None,
     }
 }

@@ -2,14 +2,13 @@
 
 use paxosctl_chaos::report::{self, RunResult, Verdict};
 use paxosctl_chaos::target::World;
+use paxosctl_chaos::wilson;
 
 use crate::exit::{Failure, Outcome};
 use crate::output::wide_columns;
 
 /// How many seeds of failing runs are named with their commands.
 const MOST_COMMANDS: usize = 10;
-/// The 97.5th percentile of the standard normal distribution: an interval of 95%.
-const Z: f64 = 1.959_964;
 
 /// More simulated runs than that are not listed one by one, but for those that are not a pass.
 const MOST_LISTED: usize = 40;
@@ -153,18 +152,15 @@ fn rate(plan: &str, runs: &[&RunResult]) -> String {
         .iter()
         .filter(|run| run.verdict != Verdict::Pass)
         .collect();
-    let (low, high) = wilson(failed.len(), runs.len());
     let world = match runs[0].world {
         World::Processes => "",
         World::Simulation => " (simulated)",
     };
     let mut text = format!(
-        "{plan}{world}: {} of {} runs; failure rate {} (95% interval {} to {})\n",
+        "{plan}{world}: {} of {} runs; failure rate {}\n",
         parts.join(", "),
         runs.len(),
-        percent(failed.len() as f64 / runs.len() as f64),
-        percent(low),
-        percent(high)
+        wilson::rate(failed.len(), runs.len())
     );
     for run in failed.iter().take(MOST_COMMANDS) {
         text += &format!("  {}  {}\n", run.verdict.word(), run.command);
@@ -175,22 +171,6 @@ fn rate(plan: &str, runs: &[&RunResult]) -> String {
         text += &format!("  and with the seeds {}\n", seeds.join(", "));
     }
     text
-}
-
-/// Wilson's score interval: the rates at which `hits` of `all` is no surprise.
-fn wilson(hits: usize, all: usize) -> (f64, f64) {
-    let (hits, all) = (hits as f64, all as f64);
-    let (share, square) = (hits / all, Z * Z);
-    let middle = share + square / (2.0 * all);
-    let spread = Z * (share * (1.0 - share) / all + square / (4.0 * all * all)).sqrt();
-    let whole = 1.0 + square / all;
-    let low = (middle - spread) / whole;
-    let high = (middle + spread) / whole;
-    (low.clamp(0.0, 1.0), high.clamp(0.0, 1.0))
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1}%", share * 100.0)
 }
 
 /// What several runs come to: interrupted before violated, that before a cluster that could not be
@@ -268,20 +248,6 @@ mod tests {
                 "no port is free"
             ]
         );
-    }
-
-    #[test]
-    fn the_interval_is_wilsons() {
-        let close = |(low, high): (f64, f64), wanted: (f64, f64)| {
-            assert!((low - wanted.0).abs() < 5e-5, "{low}");
-            assert!((high - wanted.1).abs() < 5e-5, "{high}");
-        };
-        // From Newcombe's comparison of intervals (1998): 81 of 263, 15 of 148, 0 of 20, 1 of 29.
-        close(wilson(81, 263), (0.2553, 0.3662));
-        close(wilson(15, 148), (0.0624, 0.1605));
-        close(wilson(0, 20), (0.0, 0.1611));
-        close(wilson(1, 29), (0.0061, 0.1718));
-        assert_eq!(wilson(5, 5).1, 1.0);
     }
 
     #[test]

@@ -1,14 +1,11 @@
 //! The selftest on real processes: this program runs itself, with a bug in its nodes.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
 use paxosctl_chaos::report::{Outcome, RunResult, Verdict};
 use paxosctl_chaos::selftest::{Caught, Hunt, PLANS, Trial};
 use paxosctl_chaos::sim::Plant;
 use paxosctl_node::planted::Bug;
 
+use super::super::own_runs::own_run;
 use super::{Baseline, SelftestRequest};
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
@@ -99,54 +96,9 @@ pub(super) fn unbroken(
     Ok(sound)
 }
 
-/// One run by this program itself, in a directory that is gone afterwards.
+/// One run by this program itself.
 fn run(plan: &str, seed: u64, plant: Option<Plant>) -> Result<RunResult, Failure> {
-    let name = plant.map_or("none", Plant::name);
-    let dir = Scratch::new(&format!("{plan}-{name}-{seed}"))?;
-    let file = dir.0.join(format!("{plan}.yaml"));
-    let (_, text) = PLANS
-        .iter()
-        .find(|(known, _)| *known == plan)
-        .expect("the plan of a trial is one of these");
-    fs::write(&file, text).map_err(|error| Failure::file("write", &file, error))?;
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::file("find", Path::new("this program"), error))?;
-    let out = dir.0.join("run");
-    let mut command = Command::new(&program);
-    command
-        .args(["run", "--progress", "none", "--seed", &seed.to_string()])
-        .arg("--out")
-        .arg(&out)
-        .arg(&file)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    if plant.is_some() {
-        command.env(VARIABLE, name);
-    }
-    command
-        .status()
-        .map_err(|error| Failure::file("run", &program, error))?;
-    let result = out.join("result.json");
-    let text =
-        fs::read_to_string(&result).map_err(|error| Failure::file("read", &result, error))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::Cluster(format!("{} is no result: {error}", result.display())))
-}
-
-/// A directory for one run.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Result<Scratch, Failure> {
-        let dir =
-            std::env::temp_dir().join(format!("paxosctl-selftest-{}-{name}", std::process::id()));
-        fs::create_dir_all(&dir).map_err(|error| Failure::file("make", &dir, error))?;
-        Ok(Scratch(dir))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    let text = PLANS.iter().find(|(known, _)| *known == plan);
+    let (_, text) = text.expect("the plan of a trial is one of these");
+    own_run(text, seed, plant.map(|plant| (VARIABLE, plant.name())))
 }

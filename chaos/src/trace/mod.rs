@@ -1,4 +1,18 @@
 //! What happened in a simulated run, step by step: the messages between nodes and the nodes' own lines.
+//!
+//! The simulation notes everything; `window` picks what matters around a violation, `text` and
+//! `diagram` show it.
+
+mod diagram;
+#[cfg(test)]
+mod tests;
+mod text;
+mod window;
+pub(crate) mod words;
+
+pub use diagram::diagram;
+pub use text::text;
+pub use window::{Sequence, sequence};
 
 use paxosctl_node::event::Event;
 use serde::{Deserialize, Serialize};
@@ -18,14 +32,12 @@ pub enum TraceWhat {
         from: String,
         to: String,
         message: String,
+        /// Whether it only says that somebody is alive.
+        quiet: bool,
         fate: Fate,
     },
-    /// It was taken by `to`.
-    Taken {
-        from: String,
-        to: String,
-        message: String,
-    },
+    /// Something was done to the cluster.
+    Action { words: String },
     /// A node's own line.
     Event { node: String, event: Event },
     /// A process ended.
