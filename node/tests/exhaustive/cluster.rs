@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use paxosctl_node::ids::{Ballot, ServerId, Slot};
 use paxosctl_node::link::Kind;
@@ -182,16 +182,20 @@ impl Cluster {
 
     /// The number of different states that a single server was in.
     pub fn server_states(&self) -> usize {
-        self.memory.lock().expect("no panic").servers.len()
+        self.memory().servers.len()
     }
 
     pub fn has_seen(&self, sight: Sight) -> bool {
         self.seen[sight as usize].load(Ordering::Relaxed)
     }
 
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().expect("nobody panics with it")
+    }
+
     /// None if an assertion fails.
     fn step(&self, server: &Server, happening: &Happening, then: Then) -> Option<Arc<Step>> {
-        let mut memory = self.memory.lock().expect("no panic");
+        let mut memory = self.memory();
         let key = (server.fingerprint, happening.fingerprint, then);
         if let Some(known) = memory.steps.get(&key) {
             return known.clone();
@@ -224,13 +228,7 @@ impl Cluster {
 
     fn outlook(&self, server: &Server, inbox: &Inbox) -> Arc<Outlook> {
         let key = (server.fingerprint, inbox.fingerprint);
-        let known = self
-            .memory
-            .lock()
-            .expect("no panic")
-            .outlooks
-            .get(&key)
-            .cloned();
+        let known = self.memory().outlooks.get(&key).cloned();
         known.unwrap_or_else(|| {
             let mut outlook = Outlook::default();
             for arrival in inbox.arrivals.values() {
@@ -243,8 +241,7 @@ impl Cluster {
                 }
             }
             let outlook = Arc::new(outlook);
-            let mut memory = self.memory.lock().expect("no panic");
-            memory.outlooks.insert(key, outlook.clone());
+            self.memory().outlooks.insert(key, outlook.clone());
             outlook
         })
     }
@@ -355,15 +352,7 @@ impl Model for Cluster {
             next.note(&BTreeSet::from([Broken::Assertion]));
             return Some(next);
         };
-        if step.server.fingerprint == state.servers[index].fingerprint {
-            return None;
-        }
         next.servers[index] = step.server.clone();
-        match action.then {
-            Then::Sync => {}
-            Then::Wait => next.waits += 1,
-            Then::Crash { .. } => next.crashes += 1,
-        }
         if !step.chosen.is_empty() {
             let mut judgement = (*state.judgement).clone();
             for (slot, value) in &step.chosen {
@@ -373,6 +362,14 @@ impl Model for Cluster {
         }
         next.note(&step.broken);
         self.send(&mut next, action.server, &step.sent);
+        if next == *state {
+            return None;
+        }
+        match action.then {
+            Then::Sync => {}
+            Then::Wait => next.waits += 1,
+            Then::Crash { .. } => next.crashes += 1,
+        }
         for sight in Sight::ALL {
             if !self.has_seen(sight) && sight.is_in(&next, &step) {
                 self.seen[sight as usize].store(true, Ordering::Relaxed);
@@ -408,7 +405,7 @@ impl fmt::Debug for Action {
                     "{server} stands, granted by one that promised {promised}"
                 )?;
             }
-            Event::Say { command } => write!(f, "{server} is told {}", command.text)?,
+            Event::Say { command } => write!(f, "{server} is told {}", text::command(command))?,
             Event::Receive { from, message } => {
                 write!(f, "{server} gets from {from} {}", text::message(message))?;
             }
