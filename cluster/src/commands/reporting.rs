@@ -77,17 +77,22 @@ impl Reports {
         self.show(judged)
     }
 
-    /// Keeps a result for a report of several, and shows nothing of it.
+    /// Keeps a result for a report of several, and prints nothing of it.
     ///
     /// # Errors
-    /// None so far; as [`Reports::show`].
+    /// Its page cannot be written.
     pub fn keep(&self, judged: &Judged) -> Result<(), Failure> {
         let holds_several = |report: &Report| {
-            matches!(report.kind, ReportKind::Json | ReportKind::Junit)
-                || report.path.is_some() && report.kind != ReportKind::Html
+            matches!(report.kind, ReportKind::Json | ReportKind::Junit) || report.path.is_some()
         };
-        if self.asked.iter().any(holds_several) {
-            self.remember(&judged.result);
+        if !self.asked.iter().any(holds_several) {
+            return Ok(());
+        }
+        let name = self.remember(&judged.result);
+        for report in &self.asked {
+            if let (ReportKind::Html, Some(path)) = (report.kind, &report.path) {
+                write(&beside(path, &name), &page(judged))?;
+            }
         }
         Ok(())
     }

@@ -256,7 +256,9 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
     let counted = Counted::new(request.progress, simulated);
     let saves = Saves {
         place: &request.place,
-        all: request.runs.len() == 1 || matches!(request.place, RunPlace::Below(_)),
+        all: request.runs.len() == 1
+            || matches!(request.place, RunPlace::Below(_))
+            || request.reports.show_charts(),
         trace: request.trace,
         plant: request.plant,
         failed: AtomicUsize::new(0),
