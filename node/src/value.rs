@@ -8,7 +8,7 @@ use crate::ids::ClientId;
 
 /// One chat message under its session. `(client, seq)` names it for ever: a retry carries the same
 /// pair, and is applied once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Command {
     pub client: ClientId,
     /// Counted from 1 for each client, without holes.
@@ -36,7 +36,7 @@ impl Command {
 }
 
 /// What one slot of the log holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Value {
     /// Proposed by a new leader in a hole.
     Noop,

@@ -6,14 +6,14 @@ use super::world::{Kind, World, micros};
 
 impl World {
     /// A message reached the process for which it was.
-    pub(super) fn take(&mut self, conn: usize, from: End, packet: Box<Packet>) {
+    pub(super) fn take(&mut self, conn: usize, from: End, packet: Packet) {
         let known = &self.conns[conn];
         let (of, line, incarnation) = (known.ends[1 - from], known.line, known.incarnation);
         let sender = known.ends[from].node;
         if self.running(of).is_none() {
             return;
         }
-        match *packet {
+        match packet {
             Packet::Peer(message) => {
                 let from = paxosctl_node::ids::ServerId(sender as u16);
                 self.server_hears_peer(of, from, incarnation, message);

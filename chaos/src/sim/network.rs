@@ -388,7 +388,7 @@ impl World {
         };
         self.nodes[sender].name = name;
         match verdict {
-            Verdict::Untouched => self.take(conn, from, packet),
+            Verdict::Untouched => self.take(conn, from, *packet),
             Verdict::Dropped => {
                 self.trace_message(conn, from, &packet, Fate::DroppedArriving);
             }
@@ -396,7 +396,7 @@ impl World {
                 for delay in delays {
                     let packet = packet.clone();
                     if delay.is_zero() {
-                        self.take(conn, from, packet);
+                        self.take(conn, from, *packet);
                     } else {
                         let at = self.now_us + micros(delay);
                         self.queue.plan(at, Happening::Take { conn, from, packet });

@@ -341,7 +341,7 @@ impl World {
         match what {
             Happening::Leave { conn, from, packet } => self.put(conn, from, packet),
             Happening::Arrive { conn, from, packet } => self.arrive(conn, from, packet),
-            Happening::Take { conn, from, packet } => self.take(conn, from, packet),
+            Happening::Take { conn, from, packet } => self.take(conn, from, *packet),
             Happening::Closed { conn, end } => self.closed(conn, end),
             Happening::Break => self.break_one(),
             Happening::Hello { dial } => self.hello(dial),

@@ -6,7 +6,7 @@ use crate::ids::{Ballot, ServerId, Slot};
 use crate::value::Value;
 
 /// One fact that survives a crash.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Record {
     /// No ballot below this one will be accepted again.
     Promised { ballot: Ballot },
@@ -31,7 +31,7 @@ pub enum Record {
 }
 
 /// A server as its peers know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Member {
     pub server: ServerId,
     /// Drawn at random when the server's directory was formatted.

@@ -7,7 +7,7 @@ use crate::planted::{self, Bug};
 /// The time by which a state machine sets its timers. It advances as the clock does, and stands
 /// still where the clock goes back: so a timer is never further away than what it was set to, and
 /// a difference of times is never negative.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub struct Steady {
     /// What the clock showed last.
     clock: Duration,

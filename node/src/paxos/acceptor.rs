@@ -13,7 +13,7 @@ use crate::log::Record;
 use crate::planted::{self, Bug};
 use crate::value::Value;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Acceptor {
     /// Nothing below this ballot is accepted or promised any more. At least the ballot of every
     /// acceptance.

@@ -7,7 +7,7 @@ use crate::value::{Command, Value};
 
 /// Everything that a replica wants done since the last call of `take_effects`, to be carried out in
 /// the order of the fields.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Effects {
     /// Leaderships that began, to be put on record before anything below leaves. One may be over
     /// again by now.
@@ -31,7 +31,7 @@ pub struct Effects {
 }
 
 /// A completed phase 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Led {
     pub ballot: Ballot,
     /// Whose promises were counted, ascending.
@@ -41,7 +41,7 @@ pub struct Led {
 }
 
 /// A chosen slot and what it means to the sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Chosen {
     pub slot: Slot,
     pub value: Value,
@@ -50,7 +50,7 @@ pub struct Chosen {
 }
 
 /// A message that took its place in the chat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Applied {
     /// The place in the chat, counted from 1 without holes: what clients see.
     pub index: u64,
@@ -58,14 +58,14 @@ pub struct Applied {
 }
 
 /// "Send `to` a `Learn` with the chosen values from `from` on, as many as fit in one chunk."
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Serve {
     pub to: ServerId,
     pub from: Slot,
 }
 
 /// The read `id`, asked of this replica, sees everything acknowledged before it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReadReady {
     pub id: u64,
     pub slot: Slot,

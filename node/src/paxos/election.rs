@@ -26,7 +26,7 @@ use crate::planted::{self, Bug};
 /// The exponent at which a back-off stops doubling.
 const MAX_DOUBLINGS: u32 = 4;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Election {
     /// The leader that the replica hears itself.
     heard: Option<Heard>,
@@ -41,13 +41,13 @@ pub(super) struct Election {
     seen: Ballot,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Heard {
     ballot: Ballot,
     at: Duration,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Relay {
     ballot: Ballot,
     via: ServerId,
@@ -55,7 +55,7 @@ struct Relay {
 }
 
 /// A round of pre-votes.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Canvass {
     /// Names the round. The ballot of the candidacy is drawn later, above all that voters promised.
     ballot: Ballot,

@@ -15,7 +15,7 @@ pub(super) const HOPS: u8 = 3;
 /// The bytes of a message besides its texts, roughly.
 const COMMAND_OVERHEAD_BYTES: usize = 32;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Queue {
     waiting: VecDeque<Command>,
 }

@@ -8,7 +8,7 @@ use super::replica::{NEVER, Replica, Role};
 use crate::ids::{Ballot, ServerId};
 
 /// A hand-over under way. It ends when the successor's Prepare comes, or is given up.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct HandingOver {
     /// What is in flight is given this long to be chosen first.
     drain_until: Duration,

@@ -18,7 +18,7 @@ const RESEND_SLOTS: usize = 16;
 /// The exponent at which the time between repeats stops doubling.
 const MAX_DOUBLINGS: u32 = 3;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Leading {
     pub ballot: Ballot,
     /// The first slot in which nothing is proposed yet.
@@ -44,7 +44,7 @@ pub(super) struct Leading {
 }
 
 /// A value on its way to being chosen.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Proposal {
     pub value: Value,
     accepted_by: BTreeSet<ServerId>,
@@ -55,7 +55,7 @@ pub(super) struct Proposal {
 }
 
 /// What the leader knows of another server.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Peer {
     /// When it last answered in this ballot; zero if it never did.
     answered_at: Duration,

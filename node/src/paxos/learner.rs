@@ -15,7 +15,7 @@ use crate::value::Value;
 /// The exponent at which the time between two questions without an answer stops doubling.
 const MAX_DOUBLINGS: u32 = 3;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Learner {
     /// Every slot up to this one is chosen and applied.
     pub chosen: Slot,

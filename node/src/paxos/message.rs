@@ -12,7 +12,7 @@ use crate::value::{Command, Value};
 /// others know a slot to be chosen. A Promise never moves its chosen index: it tells a candidate
 /// whom to ask, and the values come by Learn. So delaying Commit and Learn delays all that a replica
 /// is taught; what it finds out for itself is what it proposes, when a majority has accepted it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// "Would you promise `ballot`?" Changes nothing at the receiver.
     PreVote { ballot: Ballot },

@@ -7,7 +7,7 @@ use crate::log::{Record, size_bytes};
 use crate::paxos::{Chosen, Effects, Led, Message, ReadReady, Serve};
 use crate::value::Value;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Outbox {
     effects: Effects,
     /// Records emitted in the replica's life.

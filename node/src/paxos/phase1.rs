@@ -15,7 +15,7 @@ use crate::log::Record;
 use crate::planted::{self, Bug};
 use crate::value::Value;
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Preparing {
     pub ballot: Ballot,
     /// The record of the own promise.
@@ -31,7 +31,7 @@ pub(super) struct Preparing {
 }
 
 /// What one acceptor says with its promise.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Report {
     pub chosen: Slot,
     pub accepted: Vec<(Slot, Ballot, Value)>,

@@ -20,7 +20,7 @@ const ROUNDS: usize = 64;
 const MAX_DOUBLINGS: u32 = 6;
 
 /// The chosen index that each of the last rounds of heartbeats told.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Told {
     rounds: VecDeque<(u64, Slot)>,
 }
@@ -44,7 +44,7 @@ impl Told {
 }
 
 /// What was pushed to one follower.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Push {
     /// The chosen index of its last answer.
     reported: Option<Slot>,

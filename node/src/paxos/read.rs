@@ -15,7 +15,7 @@ use crate::ids::{ServerId, Slot};
 use crate::planted::{self, Bug};
 
 /// A read that the leader has not confirmed yet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct PendingRead {
     /// Who passed the question on, if it was not asked here.
     via: Option<ServerId>,
@@ -25,7 +25,7 @@ pub(super) struct PendingRead {
 }
 
 /// The reads asked of this replica, with the slot to wait for once the leader named it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Asked {
     reads: BTreeMap<u64, Option<Slot>>,
 }

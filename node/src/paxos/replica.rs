@@ -1,5 +1,6 @@
 //! The replica as a whole: its state, its clock, and which handler a message belongs to.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -25,7 +26,7 @@ pub(super) const NEVER: Duration = Duration::MAX;
 /// The host feeds it messages, the passing of time and the news that records are durable, and
 /// carries out the [`Effects`] that it takes out after each call or after several. Every call
 /// carries the time that its clock shows; where that goes back, no time has passed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Replica {
     pub(super) config: Config,
     pub(super) quorum: Quorum,
@@ -46,11 +47,37 @@ pub struct Replica {
     pub(super) outbox: Outbox,
 }
 
+/// Everything that what the replica does from now on depends on, but for its configuration and the
+/// random timeouts that it will draw: of two replicas that were configured alike, with no choice
+/// between timeouts, equal ones behave alike for ever. For whoever searches all states of a cluster.
+impl Hash for Replica {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Replica {
+            config: _,
+            quorum: _,
+            rng: _,
+            clock,
+            now,
+            voting,
+            acceptor,
+            learner,
+            election,
+            role,
+            queue,
+            asked,
+            durable,
+            outbox,
+        } = self;
+        (clock, now, voting, acceptor, learner).hash(state);
+        (election, role, queue, asked, durable, outbox).hash(state);
+    }
+}
+
 /// What the replica does besides accepting and learning, which every replica always does.
 ///
 /// While it prepares or leads, the ballot of that role is the one that its own acceptor promised
 /// last: a higher promise ends the role.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) enum Role {
     Follower,
     /// It heard no leader for too long and asks whether others would vote.

@@ -13,7 +13,7 @@ use crate::planted::{self, Bug};
 use crate::value::{Command, Value};
 
 /// Every session that ever had a message applied, and the length of the chat.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sessions {
     sessions: BTreeMap<ClientId, Session>,
     messages: u64,
@@ -23,7 +23,7 @@ pub struct Sessions {
 }
 
 /// The last message of a session that took effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Session {
     seq: u64,
     index: u64,
