@@ -47,9 +47,8 @@ pub struct Replica {
     pub(super) outbox: Outbox,
 }
 
-/// Everything that what the replica does from now on depends on, but for its configuration and the
-/// random timeouts that it will draw: of two replicas that were configured alike, with no choice
-/// between timeouts, equal ones behave alike for ever. For whoever searches all states of a cluster.
+/// For whoever searches all states of a cluster: replicas of one configuration that feed the same
+/// to a hasher behave alike from now on, apart from the lengths of timeouts that they draw.
 impl Hash for Replica {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Replica {
