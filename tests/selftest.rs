@@ -42,5 +42,16 @@ fn every_planted_bug_is_noticed_in_simulation() {
 
 #[test]
 fn planted_bugs_are_noticed_on_real_processes() {
-    assert_all_caught(&selftest(&["--processes", "--jobs", "6"]), 8);
+    let mut arguments = vec!["--processes", "--jobs", "8"];
+    arguments.extend([
+        "promise-not-persisted",
+        "ack-before-fsync",
+        "quorum-of-half",
+        "accepted-values-ignored",
+        "acks-without-majority",
+        "session-table-lost",
+        "reroute-skips",
+        "unconfirmed-reads",
+    ]);
+    assert_all_caught(&selftest(&arguments), 8);
 }

@@ -201,7 +201,7 @@ fn save(dir: &RunDir, shrunk: &Shrunk, wanted: &str, options: &str) -> Result<St
         "\ncut down to {}, {} and {}, still {wanted} (after {runs}; {least}):\n\n{}\nsaved as {path}\n\
          run it: paxosctl run{options} {path}\n",
         count(shrunk.plan.faults.len(), "fault"),
-        count(shrunk.plan.traffic.len(), "line of traffic"),
+        count(shrunk.plan.traffic.len(), "traffic item"),
         count(usize::from(shrunk.plan.cluster.servers), "server"),
         indented(&shrunk.plan.source),
         path = path.display()
