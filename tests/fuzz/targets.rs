@@ -21,21 +21,26 @@ const LIMIT_BYTES: usize = 1 << 16;
 
 /// Bytes from a connection.
 pub fn frame(bytes: &[u8]) {
+    // Behind a checksum that is right, too.
+    messages(bytes);
     let mut decoder = FrameDecoder::new();
     // They come in pieces.
     for piece in bytes.chunks(7) {
         decoder.extend(piece);
         while let Ok(Some(body)) = decoder.next_frame(LIMIT_BYTES) {
-            let body = body.to_vec();
-            message::<Hello>(&body);
-            message::<Welcome>(&body);
-            message::<PeerMessage>(&body);
-            message::<ClientMessage>(&body);
-            message::<ServerMessage>(&body);
-            message::<BalancerMessage>(&body);
-            message::<BalancerAnswer>(&body);
+            messages(&body.to_vec());
         }
     }
+}
+
+fn messages(body: &[u8]) {
+    message::<Hello>(body);
+    message::<Welcome>(body);
+    message::<PeerMessage>(body);
+    message::<ClientMessage>(body);
+    message::<ServerMessage>(body);
+    message::<BalancerMessage>(body);
+    message::<BalancerAnswer>(body);
 }
 
 fn message<T: Serialize + DeserializeOwned + PartialEq + Debug>(body: &[u8]) {

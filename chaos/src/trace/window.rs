@@ -25,14 +25,23 @@ pub struct Sequence {
 
 /// Picks the steps around the first violation; None if there is none, or nothing was noted.
 pub fn sequence(steps: &[TraceStep], result: &RunResult) -> Option<Sequence> {
-    let violation = result.violations().next()?;
+    let violation = result
+        .violations()
+        .min_by_key(|violation| violation.at_us.unwrap_or(u64::MAX))?;
     let at_us = moment(steps, violation)?;
     // What is said again and again is no news.
     let mut said = BTreeSet::new();
     let is_news = |step: &&TraceStep| match &step.what {
         TraceWhat::Sent {
-            from, to, message, ..
-        } => said.insert((from.clone(), to.clone(), message.clone())),
+            from,
+            to,
+            message,
+            fate,
+            ..
+        } => {
+            let is_dropped = *fate == Fate::DroppedArriving;
+            said.insert((from.clone(), to.clone(), message.clone(), is_dropped))
+        }
         _ => true,
     };
     let told: Vec<&TraceStep> = steps
@@ -89,47 +98,63 @@ fn moment(steps: &[TraceStep], violation: &Violation) -> Option<u64> {
         .or_else(|| steps.last().map(|step| step.at_us))
 }
 
+/// Checks of what servers promised, accepted and chose: clients have no part in them.
+const OF_SERVERS: [&str; 9] = [
+    "ballots",
+    "promises",
+    "proposals",
+    "one-value",
+    "acceptances-kept",
+    "chosen-index",
+    "voters",
+    "chosen-majority",
+    "failed-disk",
+];
+
 /// Whether a step may have to do with the violation.
 fn matters(step: &TraceStep, violation: &Violation) -> bool {
+    let with_clients = !OF_SERVERS.contains(&violation.property.as_str());
+    let servers = &violation.servers;
     match &step.what {
         TraceWhat::Action { .. } | TraceWhat::Ended { .. } => true,
         TraceWhat::Sent {
             quiet,
             message,
-            fate,
             from,
             to,
+            ..
         } => {
-            if *quiet {
-                return false;
-            }
-            // Who only hears the chat has no part in what is chosen.
-            let of_protocol = message.starts_with("Deliver") || message.starts_with("Page");
-            let of_client = violation.property == "prefix" || violation.property == "pages";
-            let servers = &violation.servers;
             let is_theirs = servers.is_empty() || servers.contains(from) || servers.contains(to);
-            is_theirs && (!of_protocol || of_client) && *fate != Fate::Lost
-                || matches!(fate, Fate::DroppedLeaving | Fate::DroppedArriving)
-                    && is_theirs
-                    && !of_protocol
+            let of_servers = is_server(from) && is_server(to);
+            // Who only hears the chat has no part in what is chosen.
+            let is_chat = message.starts_with("Deliver") || message.starts_with("Page");
+            let of_chat = violation.property == "prefix" || violation.property == "pages";
+            !*quiet && is_theirs && (of_servers || with_clients) && (!is_chat || of_chat)
         }
-        TraceWhat::Event { event, .. } => matches!(
-            event,
+        TraceWhat::Event { event, .. } => match event {
+            Event::Say { .. }
+            | Event::Acked { .. }
+            | Event::ReadAsked { .. }
+            | Event::ReadDone { .. } => with_clients,
+            Event::Delivered { .. } | Event::Page { .. } => {
+                violation.property == "prefix" || violation.property == "pages"
+            }
             Event::Started { .. }
-                | Event::Recovered { .. }
-                | Event::Formed
-                | Event::NotVoting { .. }
-                | Event::Promised { .. }
-                | Event::Accepted(_)
-                | Event::Chosen { .. }
-                | Event::Leading { .. }
-                | Event::SteppedDown { .. }
-                | Event::DiskTrouble { .. }
-                | Event::ClockSet { .. }
-                | Event::Say { .. }
-                | Event::Acked { .. }
-                | Event::ReadAsked { .. }
-                | Event::ReadDone { .. }
-        ),
+            | Event::Recovered { .. }
+            | Event::Formed
+            | Event::NotVoting { .. }
+            | Event::Promised { .. }
+            | Event::Accepted(_)
+            | Event::Chosen { .. }
+            | Event::Leading { .. }
+            | Event::SteppedDown { .. }
+            | Event::DiskTrouble { .. }
+            | Event::ClockSet { .. } => true,
+            _ => false,
+        },
     }
+}
+
+fn is_server(name: &str) -> bool {
+    name.parse::<paxosctl_node::ids::ServerId>().is_ok()
 }
