@@ -28,7 +28,7 @@ pub fn frame(bytes: &[u8]) {
     for piece in bytes.chunks(7) {
         decoder.extend(piece);
         while let Ok(Some(body)) = decoder.next_frame(LIMIT_BYTES) {
-            messages(&body.to_vec());
+            messages(body);
         }
     }
 }
