@@ -25,9 +25,7 @@ pub struct Sequence {
 
 /// Picks the steps around the first violation; None if there is none, or nothing was noted.
 pub fn sequence(steps: &[TraceStep], result: &RunResult) -> Option<Sequence> {
-    let violation = result
-        .violations()
-        .min_by_key(|violation| violation.at_us.unwrap_or(u64::MAX))?;
+    let violation = result.violations().next()?;
     let at_us = moment(steps, violation)?;
     // What is said again and again is no news.
     let mut said = BTreeSet::new();
