@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use paxosctl_chaos::sim::NoSuchPlant;
+
 use crate::real::StartError;
 
 /// How a command ended when it did what was asked.
@@ -55,6 +57,12 @@ impl From<StartError> for Failure {
             StartError::Interrupted { signal } => Failure::Interrupted { signal },
             other => Failure::Cluster(format!("the cluster did not come up: {other}")),
         }
+    }
+}
+
+impl From<NoSuchPlant> for Failure {
+    fn from(error: NoSuchPlant) -> Failure {
+        Failure::Usage(error.to_string())
     }
 }
 

@@ -321,6 +321,13 @@ impl RunResult {
         }
     }
 
+    /// The properties that are violated, in the order of the checks.
+    pub fn violated(&self) -> impl Iterator<Item = &str> {
+        let violated = |check: &&CheckResult| check.outcome == Outcome::Violated;
+        let checks = self.checks.iter().filter(violated);
+        checks.map(|check| check.property.as_str())
+    }
+
     /// All violations of all checks, as far as they are kept.
     pub fn violations(&self) -> impl Iterator<Item = &Violation> {
         self.checks.iter().flat_map(|check| &check.violations)

@@ -18,6 +18,7 @@ use paxosctl_node::ids::ServerId;
 
 use crate::history::{self, ActionLine, Line, Phase, RunHeader, Step, micros};
 use crate::plan::{Plan, Say};
+use crate::report::RunResult;
 use crate::schedule;
 use crate::target::{Observation, Op, ReplicaLog, Target, TargetError, World};
 pub use faults::rules;
@@ -123,6 +124,14 @@ pub fn command(plan: &Plan, seed: u64, world: World) -> String {
         command = format!("{command} --time-scale {}", plan.time_scale);
     }
     command
+}
+
+/// The result of a run whose cluster could not be started or acted on.
+pub fn could_not_run(plan: &Plan, seed: u64, world: World, reason: String) -> RunResult {
+    RunResult {
+        world,
+        ..RunResult::could_not_run(&plan.name, seed, &command(plan, seed, world), reason)
+    }
 }
 
 /// A word as a shell must be given it.

@@ -1,7 +1,9 @@
 //! Running plans until a bug is noticed, and running them without one.
 
+use std::convert::Infallible;
+
 use super::catalogue::{self, Trial};
-use crate::report::{Outcome, Verdict};
+use crate::report::{RunResult, Verdict};
 use crate::schedule;
 use crate::sim::{self, Setting};
 
@@ -20,8 +22,8 @@ pub struct Caught {
 pub struct Hunt {
     /// Runs that were made, the one included in which it was noticed.
     pub runs: u32,
-    /// Simulated time, in microseconds.
-    pub simulated_us: u64,
+    /// How long all of them lasted, in microseconds of the cluster's time.
+    pub run_us: u64,
     pub caught: Option<Caught>,
 }
 
@@ -29,46 +31,62 @@ pub struct Hunt {
 /// it, at most `most_runs` times. Deterministic.
 pub fn hunt(trial: Trial, first_seed: u64, most_runs: u32) -> Hunt {
     let written = catalogue::plan(trial.plan);
-    let mut hunt = Hunt {
-        runs: 0,
-        simulated_us: 0,
-        caught: None,
-    };
-    for seed in (first_seed..).take(most_runs as usize) {
-        let plan = schedule::drawn(&written, seed);
+    let found = hunt_by(first_seed, most_runs, |seed| {
         let setting = Setting {
             plant: Some(trial.plant),
             ..Setting::default()
         };
-        let result = sim::judged(&plan, seed, setting);
+        let plan = schedule::drawn(&written, seed);
+        Ok::<RunResult, Infallible>(sim::judged(&plan, seed, setting))
+    });
+    let Ok(hunt) = found;
+    hunt
+}
+
+/// The same, whatever makes the runs: `run` is given their seeds.
+///
+/// # Errors
+/// The first of `run`.
+pub fn hunt_by<E>(
+    first_seed: u64,
+    most_runs: u32,
+    mut run: impl FnMut(u64) -> Result<RunResult, E>,
+) -> Result<Hunt, E> {
+    let mut hunt = Hunt {
+        runs: 0,
+        run_us: 0,
+        caught: None,
+    };
+    for seed in (first_seed..).take(most_runs as usize) {
+        let result = run(seed)?;
         hunt.runs += 1;
-        hunt.simulated_us += result.duration_us;
+        hunt.run_us += result.duration_us;
         if result.verdict == Verdict::Violated {
-            let violated = result
-                .checks
-                .iter()
-                .filter(|check| check.outcome == Outcome::Violated);
             hunt.caught = Some(Caught {
                 seed,
-                checks: violated.map(|check| check.property.clone()).collect(),
+                checks: result.violated().map(str::to_owned).collect(),
                 message: result.reasons.first().cloned().unwrap_or_default(),
             });
             break;
         }
     }
-    hunt
+    Ok(hunt)
 }
 
 /// What a sound cluster is accused of when the plan runs with this seed: nothing, or every alarm is a
-/// false one. That a run proves nothing is no alarm.
+/// false one.
 pub fn alarms(plan: &str, seed: u64) -> Vec<String> {
     let plan = schedule::drawn(&catalogue::plan(plan), seed);
-    let result = sim::judged(&plan, seed, Setting::default());
+    accusations(&sim::judged(&plan, seed, Setting::default()))
+}
+
+/// What a run says against a cluster. That it proves nothing is no accusation.
+pub fn accusations(result: &RunResult) -> Vec<String> {
     match result.verdict {
         Verdict::Pass | Verdict::Inconclusive => Vec::new(),
         verdict => {
             let mut alarms = vec![format!("{} ({})", verdict.word(), result.command)];
-            alarms.extend(result.reasons);
+            alarms.extend(result.reasons.iter().cloned());
             alarms
         }
     }

@@ -8,4 +8,4 @@ mod catalogue;
 mod hunt;
 
 pub use catalogue::{PLANS, Trial, plan, trials};
-pub use hunt::{Caught, Hunt, alarms, hunt};
+pub use hunt::{Caught, Hunt, accusations, alarms, hunt, hunt_by};

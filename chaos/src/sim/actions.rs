@@ -9,9 +9,10 @@ use rand::RngExt;
 
 use super::disk::Power;
 use super::queue::{Happening, NodeIndex, Tables};
-use super::world::{Ending, Role, State, World, micros};
+use super::world::{Role, State, World};
+use crate::history::micros;
 use crate::plan::{Damage, Place};
-use crate::target::{Action, Change, Effect, TargetError, flip};
+use crate::target::{Action, Change, Effect, Ending, TargetError, flip};
 
 /// How soon a process that is killed is gone: it may do a little more.
 const KILLED_WITHIN_US: u64 = 3000;
@@ -54,7 +55,10 @@ impl World {
     fn kill(&mut self, names: &[String]) -> Vec<Change> {
         let steps = self.begin_all(names, |world, node| {
             if world.nodes[node].is_down() {
-                return Step::Done(nothing(&world.nodes[node].name, "it is down already"));
+                return Step::Done(Change::nothing(
+                    &world.nodes[node].name,
+                    "it is down already",
+                ));
             }
             world.nodes[node].ending = Ending::Asked;
             let life = world.nodes[node].life();
@@ -91,10 +95,13 @@ impl World {
         let steps = self.begin_all(names, |world, node| {
             let name = world.nodes[node].name.clone();
             if world.nodes[node].is_down() {
-                return Step::Done(nothing(&name, "it is down already"));
+                return Step::Done(Change::nothing(&name, "it is down already"));
             }
             if world.nodes[node].paused {
-                return Step::Done(nothing(&name, "it is paused, and cannot stop in order"));
+                return Step::Done(Change::nothing(
+                    &name,
+                    "it is paused, and cannot stop in order",
+                ));
             }
             world.nodes[node].ending = Ending::Asked;
             let life = world.nodes[node].life();
@@ -119,10 +126,10 @@ impl World {
         let steps = self.begin_all(names, |world, node| {
             let name = world.nodes[node].name.clone();
             if !world.nodes[node].is_down() {
-                return Step::Done(nothing(&name, "it runs already"));
+                return Step::Done(Change::nothing(&name, "it runs already"));
             }
             if world.nodes[node].has_left() {
-                return Step::Done(nothing(&name, "it left the chat"));
+                return Step::Done(Change::nothing(&name, "it left the chat"));
             }
             world.start(node);
             Step::Wait
@@ -133,7 +140,7 @@ impl World {
             if let Some(status) = node.status() {
                 let words = node.last_words().pop().unwrap_or_default();
                 let reason = format!("it ended before it was ready ({status}): {words}");
-                return Some(nothing(&name, &reason));
+                return Some(Change::nothing(&name, &reason));
             }
             let ready = node.seen.ready;
             let process = node.process().filter(|_| ready)?;
@@ -149,9 +156,9 @@ impl World {
             let node = &mut world.nodes[node];
             let name = node.name.clone();
             Step::Done(if node.is_down() {
-                nothing(&name, "it is down")
+                Change::nothing(&name, "it is down")
             } else if node.paused {
-                nothing(&name, "it is paused already")
+                Change::nothing(&name, "it is paused already")
             } else {
                 node.paused = true;
                 Change::Paused { node: name }
@@ -165,9 +172,9 @@ impl World {
             let node = &world.nodes[index];
             let name = node.name.clone();
             Step::Done(if node.is_down() {
-                nothing(&name, "it is down")
+                Change::nothing(&name, "it is down")
             } else if !node.paused {
-                nothing(&name, "it is not paused")
+                Change::nothing(&name, "it is not paused")
             } else {
                 world.resume(index);
                 Change::Resumed { node: name }
@@ -245,9 +252,9 @@ impl World {
             let node = &world.nodes[node];
             let name = node.name.clone();
             Step::Done(if !matches!(node.role, Role::Server(_)) {
-                nothing(&name, "it has no log")
+                Change::nothing(&name, "it has no log")
             } else if !node.is_down() {
-                nothing(&name, "it runs, and its disk is left alone")
+                Change::nothing(&name, "it runs, and its disk is left alone")
             } else {
                 match damage {
                     Damage::Wipe => world.wipe(&name),
@@ -271,15 +278,15 @@ impl World {
 
     fn flip(&self, name: &str, place: Place, seed: u64) -> Change {
         let Some(flip) = flip(&self.segments(name), place, seed) else {
-            return nothing(name, "its log is empty");
+            return Change::nothing(name, "its log is empty");
         };
         let Some(node) = self.find(name) else {
-            return never_started(name);
+            return Change::never_started(name);
         };
         let log = self.nodes[node].directory.log();
         let mut byte = [0];
         if log.read_at(&flip.file, flip.offset, &mut byte).is_err() {
-            return nothing(name, "its log changed meanwhile");
+            return Change::nothing(name, "its log changed meanwhile");
         }
         let to = byte[0] ^ flip.mask;
         log.memory.set_byte(&flip.file, flip.offset, to);
@@ -318,7 +325,7 @@ impl World {
             .iter()
             .map(|name| match self.find(name) {
                 Some(node) => step(self, node),
-                None => Step::Done(never_started(name)),
+                None => Step::Done(Change::never_started(name)),
             })
             .collect()
     }
@@ -355,20 +362,9 @@ impl World {
             .map(|(name, change)| {
                 change.unwrap_or_else(|| {
                     let reason = format!("nothing came of it within {} s", within.as_secs());
-                    nothing(name, &reason)
+                    Change::nothing(name, &reason)
                 })
             })
             .collect()
     }
-}
-
-fn nothing(node: &str, reason: &str) -> Change {
-    Change::Nothing {
-        node: node.to_owned(),
-        reason: reason.to_owned(),
-    }
-}
-
-fn never_started(node: &str) -> Change {
-    nothing(node, "it was never started")
 }

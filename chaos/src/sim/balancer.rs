@@ -10,6 +10,7 @@ use paxosctl_node::wire::BalancerMessage;
 use super::network::Packet;
 use super::queue::Life;
 use super::world::{Kind, World};
+use crate::history::micros;
 
 pub(super) struct BalancerProcess {
     balancer: Balancer,
@@ -66,7 +67,7 @@ impl World {
             }
         }
         if let Some(next) = next {
-            self.wake_at(of, started_us + super::world::micros(next));
+            self.wake_at(of, started_us + micros(next));
         }
     }
 

@@ -9,7 +9,8 @@ use paxosctl_node::wire::{BalancerAnswer, ServerMessage};
 
 use super::network::{Line, Packet, Standing};
 use super::queue::{Happening, Life};
-use super::world::{Kind, World, micros};
+use super::world::{Kind, World};
+use crate::history::micros;
 
 /// What the wall clock shows when a simulated world begins, in milliseconds: 2026-01-01.
 const BEGINNING_MS: u64 = 1_767_225_600_000;

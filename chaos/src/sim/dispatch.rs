@@ -2,7 +2,8 @@
 
 use super::network::{Line, Packet, Standing};
 use super::queue::{End, Happening, Life};
-use super::world::{Kind, World, micros};
+use super::world::{Kind, World};
+use crate::history::micros;
 
 impl World {
     /// A message reached the process for which it was.

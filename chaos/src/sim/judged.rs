@@ -6,7 +6,7 @@ use super::{Plant, Setting, SimTarget};
 use crate::check;
 use crate::history::{Builder, Evidence, Line};
 use crate::plan::Plan;
-use crate::report::{RunResult, Timeline};
+use crate::report::RunResult;
 use crate::run::{self, Progress, RunOutcome};
 use crate::target::{TargetError, World};
 
@@ -66,21 +66,12 @@ impl Simulated {
         check::add(&mut result, disks, &self.evidence);
         result
     }
-
-    /// What a report can show beside the result.
-    pub fn timeline(&self, plan: &Plan, result: &RunResult) -> Timeline {
-        Timeline::new(&self.evidence, plan, result)
-    }
 }
 
 /// Runs `plan` in simulation and judges it; nothing is saved.
 pub fn judged(plan: &Plan, seed: u64, setting: Setting) -> RunResult {
-    let command = run::command(plan, seed, World::Simulation);
     match run(plan, seed, setting, &mut |_| {}, &mut |_| {}, &|| false) {
         Ok(simulated) => simulated.judge(plan),
-        Err(error) => RunResult {
-            world: World::Simulation,
-            ..RunResult::could_not_run(&plan.name, seed, &command, error.to_string())
-        },
+        Err(error) => run::could_not_run(plan, seed, World::Simulation, error.to_string()),
     }
 }

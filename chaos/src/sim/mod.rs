@@ -35,13 +35,14 @@ pub use plant::{NoSuchPlant, Plant};
 pub use tamper::Tamper;
 
 use crate::check::DiskLog;
+use crate::history::micros;
 use crate::plan::Plan;
 use crate::target::{
-    self, Action, Effect, Observation, Op, ReplicaLog, Target, TargetError, read_disk,
+    self, Action, Effect, Ending, Observation, Op, ReplicaLog, Target, TargetError, read_disk,
 };
 use crate::trace::TraceStep;
 use queue::Happening;
-use world::{Ending, Role, World};
+use world::{Role, World};
 
 /// How a simulation differs from the usual one.
 #[derive(Debug, Clone, Default)]
@@ -75,11 +76,7 @@ impl SimTarget {
             .map(ServerId)
             .map(|server| {
                 let disk = self.world.nodes[usize::from(server.0)].directory.log();
-                let log = match read_disk(Arc::new(disk)) {
-                    Ok(log) => log.unwrap_or_else(DiskLog::empty),
-                    Err(reason) => DiskLog::unreadable(reason),
-                };
-                (server, log)
+                (server, DiskLog::of(read_disk(Arc::new(disk))))
             })
             .collect()
     }
@@ -147,11 +144,7 @@ impl SimTarget {
             let life = node.life();
             let log = if node.is_down() {
                 let disk = node.directory.log();
-                match read_disk(Arc::new(disk)) {
-                    Ok(Some(disk)) => disk.log,
-                    Ok(None) => ReplicaLog::unreadable("its disk holds no log".into()),
-                    Err(reason) => ReplicaLog::unreadable(reason),
-                }
+                ReplicaLog::of_dead_server(read_disk(Arc::new(disk)), "its disk")
             } else if node.paused {
                 ReplicaLog::unreadable("it is paused".into())
             } else {
@@ -194,7 +187,7 @@ impl Target for SimTarget {
     }
 
     fn poll(&mut self, until: Duration) -> Vec<Observation> {
-        let until_us = self.world.ready_us.unwrap_or(0) + world::micros(until);
+        let until_us = self.world.ready_us.unwrap_or(0) + micros(until);
         self.world.advance(until_us, |world| world.inbox.is_empty());
         std::mem::take(&mut self.world.inbox)
     }

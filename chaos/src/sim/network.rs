@@ -15,7 +15,8 @@ use paxosctl_node::wire::{
 
 use super::queue::{End, Happening, Life, NodeIndex};
 use super::weather::chance;
-use super::world::{World, micros};
+use super::world::World;
+use crate::history::micros;
 use crate::trace::Fate;
 
 /// A side that does not finish the handshake in this time gives up.

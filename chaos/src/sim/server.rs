@@ -18,7 +18,8 @@ use super::disk::{Happened, Opened, Power, SimDisk};
 use super::network::{Line, Packet};
 use super::queue::{Happening, Life};
 use super::tamper::Tamper;
-use super::world::{Kind, World, micros};
+use super::world::{Kind, World};
+use crate::history::micros;
 use crate::target::ReplicaLog;
 
 /// Whoever reads a server's log without being part of the simulation.
@@ -102,7 +103,7 @@ impl World {
             server: id,
             servers: self.servers,
         };
-        let tamper = self.tamper;
+        let tamper = self.tamper();
         let mut drawn: [u64; 2] = self.rng.random();
         let node = &mut self.nodes[of.node];
         let first = *node.first_incarnation.get_or_insert(drawn[0]);
@@ -235,7 +236,7 @@ impl World {
         incarnation: u64,
         mut message: PeerMessage,
     ) {
-        if let Some(tamper) = self.tamper {
+        if let Some(tamper) = self.tamper() {
             tamper.heard(&mut message);
         }
         if let Some((process, lives_us)) = self.server(of) {
@@ -362,7 +363,7 @@ impl World {
             if !self.may_act(of) {
                 return false;
             }
-            let forged = (self.tamper).and_then(|tamper| tamper.forged(&message));
+            let forged = self.tamper().and_then(|tamper| tamper.forged(&message));
             self.send_over(of, Line::Server(to), Packet::Peer(message));
             if let Some(forged) = forged {
                 let incarnation = self.incarnation_of(self.nodes[usize::from(to.0)].life());
@@ -425,7 +426,7 @@ impl World {
         if !self.may_act(of) {
             return;
         }
-        let lies = self.tamper == Some(Tamper::LyingDisk) && self.rng.random_bool(0.9);
+        let lies = self.tamper() == Some(Tamper::LyingDisk) && self.rng.random_bool(0.9);
         let Some((process, lives_us)) = self.server(of) else {
             return;
         };

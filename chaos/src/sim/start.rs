@@ -12,9 +12,9 @@ use super::client::ClientProcess;
 use super::disk::Power;
 use super::queue::{Happening, Life, NodeIndex};
 use super::tamper::Tamper;
-use super::world::{Ending, Kind, Node, Process, Role, Seen, State, World};
+use super::world::{Kind, Node, Process, Role, Seen, State, World};
 use crate::plan::Load;
-use crate::target::TargetError;
+use crate::target::{Ending, TargetError};
 
 /// How long the balancer and the servers may take until they serve, and then each client to join.
 const READY_WITHIN_US: u64 = 30_000_000;
@@ -105,7 +105,7 @@ impl World {
                 links: generation,
             },
         );
-        if self.tamper == Some(Tamper::DiskSetBack) {
+        if self.tamper() == Some(Tamper::DiskSetBack) {
             self.set_back(life.node);
         }
         let kind = match &role {

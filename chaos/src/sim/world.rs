@@ -1,9 +1,7 @@
 //! The world: its nodes, its time, and what happens next.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
-use crate::plan::Load;
 use paxosctl_node::event::{Event, NodeEvent};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::link::{NodeLinks, Table};
@@ -20,18 +18,14 @@ use super::server::ServerProcess;
 use super::trace::Trace;
 use super::weather::Weather;
 use super::{Plant, Setting, Tamper};
-use crate::target::{Machines, Observation};
+use crate::plan::Load;
+use crate::target::{Ending, Machines, Observation};
 
 /// How many of a node's last words are kept.
 const LAST_WORDS: usize = 20;
 
-pub(super) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 pub(super) struct World {
     pub plant: Option<Plant>,
-    pub tamper: Option<Tamper>,
     pub rng: ChaCha8Rng,
     pub now_us: u64,
     /// When the cluster was ready.
@@ -91,17 +85,6 @@ pub(super) enum State {
     /// The process was made and does not run yet.
     Starting,
     Running(Box<Process>),
-}
-
-/// Whether a node's end is a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// It should run: any end is reported.
-    Unasked,
-    /// It was asked to leave: an end other than `exit 0` is reported.
-    InOrder,
-    /// It was killed or stopped: no end is reported.
-    Asked,
 }
 
 /// What the present process of a node reported.
@@ -219,7 +202,6 @@ impl World {
         let trace = setting.trace.then(Trace::default);
         let mut world = World {
             plant: setting.plant,
-            tamper: setting.plant.and_then(Plant::tamper),
             cluster: rand::Rng::next_u64(&mut rng),
             rng,
             now_us: 0,
@@ -242,6 +224,11 @@ impl World {
         };
         world.break_one();
         world
+    }
+
+    /// The bug that is planted from outside, if one is.
+    pub fn tamper(&self) -> Option<Tamper> {
+        self.plant.and_then(Plant::tamper)
     }
 
     pub fn find(&self, name: &str) -> Option<NodeIndex> {
@@ -494,11 +481,7 @@ impl World {
         if node.lives != life.number || node.is_down() {
             return;
         }
-        let expected = match node.ending {
-            Ending::Asked => true,
-            Ending::InOrder => status == "exit 0",
-            Ending::Unasked => false,
-        };
+        let expected = node.ending.expects(status);
         node.state = State::Down {
             status: status.to_owned(),
         };

@@ -1,5 +1,6 @@
 //! The cluster under test, seen from the run loop, and what both of its implementations need.
 
+mod ending;
 mod flip;
 mod machines;
 mod on_disk;
@@ -14,6 +15,7 @@ use paxosctl_node::value::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Damage, Load};
+pub use ending::Ending;
 pub use flip::{Flip, flip};
 pub use machines::Machines;
 pub use on_disk::read_disk;
@@ -155,6 +157,21 @@ pub enum Change {
     Wiped { node: String, bytes: u64 },
     /// Nothing was observed to change, and why.
     Nothing { node: String, reason: String },
+}
+
+impl Change {
+    /// Nothing was observed to change.
+    pub fn nothing(node: &str, reason: &str) -> Change {
+        Change::Nothing {
+            node: node.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// There is no such node.
+    pub fn never_started(node: &str) -> Change {
+        Change::nothing(node, "it was never started")
+    }
 }
 
 /// Something that a client does.

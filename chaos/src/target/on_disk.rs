@@ -46,8 +46,16 @@ pub fn read_disk(disk: Arc<dyn Disk>) -> Result<Option<DiskLog>, String> {
 }
 
 impl DiskLog {
+    /// What was read from a disk; an empty one if there is no log.
+    pub fn of(read: Result<Option<DiskLog>, String>) -> DiskLog {
+        match read {
+            Ok(log) => log.unwrap_or_else(DiskLog::empty),
+            Err(reason) => DiskLog::unreadable(reason),
+        }
+    }
+
     /// The disk of a server that never wrote anything.
-    pub fn empty() -> DiskLog {
+    fn empty() -> DiskLog {
         DiskLog {
             log: ReplicaLog {
                 source: LogSource::Disk,
@@ -60,7 +68,7 @@ impl DiskLog {
     }
 
     /// A disk that cannot be read.
-    pub fn unreadable(reason: String) -> DiskLog {
+    fn unreadable(reason: String) -> DiskLog {
         DiskLog {
             log: ReplicaLog::unreadable(reason),
             ..DiskLog::empty()
@@ -69,6 +77,15 @@ impl DiskLog {
 }
 
 impl ReplicaLog {
+    /// The chosen log of a server that is down, and that had one at `place` when it ran.
+    pub fn of_dead_server(read: Result<Option<DiskLog>, String>, place: &str) -> ReplicaLog {
+        match read {
+            Ok(Some(log)) => log.log,
+            Ok(None) => ReplicaLog::unreadable(format!("{place} holds no log")),
+            Err(reason) => ReplicaLog::unreadable(reason),
+        }
+    }
+
     /// A log that cannot be read.
     pub fn unreadable(reason: String) -> ReplicaLog {
         ReplicaLog {

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use paxosctl_node::ids::ServerId;
+
 use super::text::words;
 use super::{Fate, Sequence, TraceWhat};
 use crate::report::{escaped, plain};
@@ -174,13 +176,10 @@ fn lanes(sequence: &Sequence) -> Vec<String> {
             TraceWhat::Action { .. } => {}
         }
     }
-    let rank = |name: &String| {
-        let server = name.strip_prefix('s').and_then(|id| id.parse::<u16>().ok());
-        match (name.as_str(), server) {
-            ("balancer", _) => (0, 0),
-            (_, Some(server)) => (1, server),
-            (_, None) => (2, 0),
-        }
+    let rank = |name: &String| match (name.as_str(), name.parse::<ServerId>()) {
+        ("balancer", _) => (0, 0),
+        (_, Ok(server)) => (1, server.0),
+        (_, Err(_)) => (2, 0),
     };
     names.sort_by_key(|name| (rank(name), name.clone()));
     names

@@ -8,6 +8,7 @@ use paxosctl_node::wire::{
     BalancerAnswer, BalancerMessage, ClientMessage, PeerMessage, ServerMessage,
 };
 
+use crate::report::count;
 use crate::target::Action;
 
 /// Letters of a text that are shown.
@@ -50,7 +51,10 @@ pub(crate) fn peer(message: &PeerMessage) -> (String, bool) {
         Message::Commit { ballot, chosen } => format!("Commit {ballot} up to slot {chosen}"),
         Message::CatchUp { from } => format!("CatchUp from slot {from}"),
         Message::Learn { from, values, .. } => {
-            format!("Learn {} from slot {from}", count(values.len(), "slot"))
+            format!(
+                "Learn {} from slot {from}",
+                count(values.len() as u64, "slot")
+            )
         }
         Message::Forward { commands, .. } => format!("Forward {}", commands_words(commands)),
         Message::ReadIndex { origin, id, .. } => format!("ReadIndex s{origin}#{id}"),
@@ -137,10 +141,12 @@ pub(crate) fn action(action: &Action) -> String {
         Action::Damage { .. } => "damage the disk of",
         Action::Fall { .. } => "fallen:",
         Action::Links { rules } if rules.is_empty() => return "all links are sound".into(),
-        Action::Links { rules } => return format!("{} in force", count(rules.len(), "link rule")),
+        Action::Links { rules } => {
+            return format!("{} in force", count(rules.len() as u64, "link rule"));
+        }
         Action::Machine { rules } if rules.is_empty() => return "all machines are sound".into(),
         Action::Machine { rules } => {
-            return format!("{} in force", count(rules.len(), "machine rule"));
+            return format!("{} in force", count(rules.len() as u64, "machine rule"));
         }
     };
     format!("{verb} {}", action.nodes().unwrap_or_default().join(", "))
@@ -186,8 +192,4 @@ fn command_words(command: &Command) -> String {
         text.push('…');
     }
     format!("{}#{} {text:?}", command.name, command.seq)
-}
-
-fn count(count: usize, what: &str) -> String {
-    crate::report::count(count as u64, what)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use paxosctl_chaos::plan::Plan;
-use paxosctl_chaos::report::{Outcome, RunResult};
+use paxosctl_chaos::report::RunResult;
 use paxosctl_chaos::shrink::{Attempt, Budget, Ending, Repeated, Shrunk, reproduction, shrink};
 use paxosctl_chaos::sim::{self, Plant, Setting};
 use paxosctl_chaos::target::World;
@@ -12,7 +12,7 @@ use super::judge;
 use super::own_runs::own_run;
 use super::words::count;
 use crate::cli::ShrinkArgs;
-use crate::exit::{Failure, Outcome as Ended};
+use crate::exit::{Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::{note, print};
 use crate::state::RunDir;
@@ -21,7 +21,7 @@ use crate::state::RunDir;
 const FILE: &str = "shrunk.yaml";
 
 /// Simulated runs that one search makes, at most, and with how many seeds a plan is tried.
-const SIMULATED_RUNS: u32 = 3000;
+pub(super) const SIMULATED_RUNS: u32 = 3000;
 const SEEDS: u32 = 4;
 
 /// Runs of the end result, to say how often it fails.
@@ -51,11 +51,7 @@ impl ShrinkRequest {
                 result.verdict.word()
             )));
         }
-        let plant = match typed.plant.map(|name| name.parse()) {
-            Some(Err(error)) => return Err(Failure::Usage(format!("{error}"))),
-            Some(Ok(plant)) => Some(plant),
-            None => None,
-        };
+        let plant = typed.plant.map(|name| name.parse()).transpose()?;
         let runs = typed.runs.unwrap_or(match result.world {
             World::Simulation => SIMULATED_RUNS,
             World::Processes => 60,
@@ -73,7 +69,7 @@ impl ShrinkRequest {
 
 /// # Errors
 /// The plan cannot be saved, or no run can be made.
-pub fn run(request: &ShrinkRequest) -> Result<Ended, Failure> {
+pub fn run(request: &ShrinkRequest) -> Result<Outcome, Failure> {
     let interrupt = Interrupt::install()?;
     let wanted = first_violated(&request.result).unwrap_or_default();
     let told = match request.result.world {
@@ -90,7 +86,7 @@ pub fn run(request: &ShrinkRequest) -> Result<Ended, Failure> {
     print(&told)?;
     match interrupt.signal() {
         Some(signal) => Err(Failure::Interrupted { signal }),
-        None => Ok(Ended::Success),
+        None => Ok(Outcome::Success),
     }
 }
 
@@ -214,16 +210,11 @@ fn indented(text: &str) -> String {
 
 /// The check that is violated, the first of them.
 fn first_violated(result: &RunResult) -> Option<String> {
-    let mut checks = result.checks.iter();
-    let violated = checks.find(|check| check.outcome == Outcome::Violated)?;
-    Some(violated.property.clone())
+    result.violated().next().map(str::to_owned)
 }
 
 fn violates(result: &RunResult, property: &str) -> bool {
-    result
-        .checks
-        .iter()
-        .any(|check| check.outcome == Outcome::Violated && check.property == property)
+    result.violated().any(|violated| violated == property)
 }
 
 fn saved_result(dir: &RunDir) -> Result<RunResult, Failure> {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use paxosctl_chaos::target::{Change, TargetError};
+use paxosctl_chaos::target::{Change, Ending, TargetError};
 use paxosctl_node::link::Rule;
 
-use super::node::{Ending, Node};
+use super::node::Node;
 use super::tables::Table;
 use super::{RealTarget, failed};
 use crate::clock::monotonic;
@@ -29,10 +29,10 @@ impl RealTarget {
     pub(super) fn kill(&mut self, names: &[String]) -> Result<Vec<Change>, TargetError> {
         let steps = self.begin(names, |target, name| {
             let Some(node) = target.find(name) else {
-                return Ok(Step::Done(never_started(name)));
+                return Ok(Step::Done(Change::never_started(name)));
             };
             if node.is_down() {
-                return Ok(Step::Done(nothing(name, "it is down already")));
+                return Ok(Step::Done(Change::nothing(name, "it is down already")));
             }
             node.ending = Ending::Asked;
             node.process.signal(Signal::SIGKILL).map_err(failed)?;
@@ -44,12 +44,12 @@ impl RealTarget {
     pub(super) fn stop(&mut self, names: &[String]) -> Result<Vec<Change>, TargetError> {
         let steps = self.begin(names, |target, name| {
             let Some(node) = target.find(name) else {
-                return Ok(Step::Done(never_started(name)));
+                return Ok(Step::Done(Change::never_started(name)));
             };
             match node.process.state() {
-                State::Ended(_) => Ok(Step::Done(nothing(name, "it is down already"))),
+                State::Ended(_) => Ok(Step::Done(Change::nothing(name, "it is down already"))),
                 // SIGTERM would wait for SIGCONT, and end the node at a time nobody planned.
-                State::Paused => Ok(Step::Done(nothing(
+                State::Paused => Ok(Step::Done(Change::nothing(
                     name,
                     "it is paused, and cannot stop in order",
                 ))),
@@ -66,13 +66,13 @@ impl RealTarget {
     pub(super) fn start_again(&mut self, names: &[String]) -> Result<Vec<Change>, TargetError> {
         let steps = self.begin(names, |target, name| {
             let Some(node) = target.find(name) else {
-                return Ok(Step::Done(never_started(name)));
+                return Ok(Step::Done(Change::never_started(name)));
             };
             if !node.is_down() {
-                return Ok(Step::Done(nothing(name, "it runs already")));
+                return Ok(Step::Done(Change::nothing(name, "it runs already")));
             }
             if node.has_left() {
-                return Ok(Step::Done(nothing(name, "it left the chat")));
+                return Ok(Step::Done(Change::nothing(name, "it left the chat")));
             }
             let spec = node.spec.clone();
             // Its end is noted before its place is taken.
@@ -86,7 +86,7 @@ impl RealTarget {
             if let Some(status) = node.process.ended() {
                 let status = status.to_owned();
                 let words = last_lines(&node.spec.dir.join(STDERR_FILE), 1).join(" ");
-                return Some(nothing(
+                return Some(Change::nothing(
                     name,
                     &format!("it ended before it was ready ({status}): {words}"),
                 ));
@@ -98,7 +98,7 @@ impl RealTarget {
                 });
             }
             late.then(|| {
-                nothing(
+                Change::nothing(
                     name,
                     &not_after("it was started, and did not get ready", STARTED_WITHIN),
                 )
@@ -109,11 +109,11 @@ impl RealTarget {
     pub(super) fn pause(&mut self, names: &[String]) -> Result<Vec<Change>, TargetError> {
         let steps = self.begin(names, |target, name| {
             let Some(node) = target.find(name) else {
-                return Ok(Step::Done(never_started(name)));
+                return Ok(Step::Done(Change::never_started(name)));
             };
             match node.process.state() {
-                State::Ended(_) => Ok(Step::Done(nothing(name, "it is down"))),
-                State::Paused => Ok(Step::Done(nothing(name, "it is paused already"))),
+                State::Ended(_) => Ok(Step::Done(Change::nothing(name, "it is down"))),
+                State::Paused => Ok(Step::Done(Change::nothing(name, "it is paused already"))),
                 State::Running => {
                     node.process.signal(Signal::SIGSTOP).map_err(failed)?;
                     Ok(Step::Wait)
@@ -126,10 +126,12 @@ impl RealTarget {
                 State::Paused => Some(Change::Paused {
                     node: name.to_owned(),
                 }),
-                State::Ended(status) => Some(nothing(name, &format!("it ended ({status})"))),
-                State::Running => {
-                    late.then(|| nothing(name, &not_after("it did not stop", SIGNALLED_WITHIN)))
+                State::Ended(status) => {
+                    Some(Change::nothing(name, &format!("it ended ({status})")))
                 }
+                State::Running => late.then(|| {
+                    Change::nothing(name, &not_after("it did not stop", SIGNALLED_WITHIN))
+                }),
             }
         }))
     }
@@ -137,11 +139,11 @@ impl RealTarget {
     pub(super) fn resume(&mut self, names: &[String]) -> Result<Vec<Change>, TargetError> {
         let steps = self.begin(names, |target, name| {
             let Some(node) = target.find(name) else {
-                return Ok(Step::Done(never_started(name)));
+                return Ok(Step::Done(Change::never_started(name)));
             };
             match node.process.state() {
-                State::Ended(_) => Ok(Step::Done(nothing(name, "it is down"))),
-                State::Running => Ok(Step::Done(nothing(name, "it is not paused"))),
+                State::Ended(_) => Ok(Step::Done(Change::nothing(name, "it is down"))),
+                State::Running => Ok(Step::Done(Change::nothing(name, "it is not paused"))),
                 State::Paused => {
                     node.process.signal(Signal::SIGCONT).map_err(failed)?;
                     Ok(Step::Wait)
@@ -154,10 +156,12 @@ impl RealTarget {
                 State::Running => Some(Change::Resumed {
                     node: name.to_owned(),
                 }),
-                State::Ended(status) => Some(nothing(name, &format!("it ended ({status})"))),
-                State::Paused => {
-                    late.then(|| nothing(name, &not_after("it did not go on", SIGNALLED_WITHIN)))
+                State::Ended(status) => {
+                    Some(Change::nothing(name, &format!("it ended ({status})")))
                 }
+                State::Paused => late.then(|| {
+                    Change::nothing(name, &not_after("it did not go on", SIGNALLED_WITHIN))
+                }),
             }
         }))
     }
@@ -239,7 +243,7 @@ impl RealTarget {
             .map(|(name, change)| {
                 change
                     .or_else(|| look(self, name, true))
-                    .unwrap_or_else(|| never_started(name))
+                    .unwrap_or_else(|| Change::never_started(name))
             })
             .collect()
     }
@@ -259,7 +263,7 @@ impl RealTarget {
                     status: status.to_owned(),
                 }),
                 None => late.then(|| {
-                    nothing(
+                    Change::nothing(
                         name,
                         &not_after(&format!("it did not end after {signal}"), within),
                     )
@@ -267,17 +271,6 @@ impl RealTarget {
             }
         })
     }
-}
-
-pub(super) fn nothing(node: &str, reason: &str) -> Change {
-    Change::Nothing {
-        node: node.to_owned(),
-        reason: reason.to_owned(),
-    }
-}
-
-pub(super) fn never_started(node: &str) -> Change {
-    nothing(node, "it was never started")
 }
 
 pub(super) fn not_after(what: &str, within: Duration) -> String {

@@ -28,7 +28,7 @@ impl RealTarget {
             let sender = self.sender.clone();
             thread::spawn(move || {
                 let log = if is_down {
-                    of_dead_server(&dir)
+                    ReplicaLog::of_dead_server(read(&dir), &dir.display().to_string())
                 } else {
                     Observer::connect(address, cluster, PAGE_WITHIN)
                         .and_then(|mut observer| observer.log())
@@ -48,19 +48,7 @@ impl RealTarget {
 
 /// The log in a server's directory, which no process may be writing; an empty one if there is none.
 pub fn on_disk(node_dir: &Path) -> DiskLog {
-    match read(node_dir) {
-        Ok(log) => log.unwrap_or_else(DiskLog::empty),
-        Err(reason) => DiskLog::unreadable(reason),
-    }
-}
-
-/// The chosen log of a server that is down, and that had one when it ran.
-fn of_dead_server(node_dir: &Path) -> ReplicaLog {
-    match read(node_dir) {
-        Ok(Some(log)) => log.log,
-        Ok(None) => ReplicaLog::unreadable(format!("{} holds no log", node_dir.display())),
-        Err(reason) => ReplicaLog::unreadable(reason),
-    }
+    DiskLog::of(read(node_dir))
 }
 
 fn read(node_dir: &Path) -> Result<Option<DiskLog>, String> {

@@ -10,7 +10,6 @@ use paxosctl_chaos::plan::{Damage, Place};
 use paxosctl_chaos::target::{self, Change, Observation, TargetError};
 use paxosctl_node::machine::MachineRule;
 
-use super::actions::{never_started, nothing};
 use super::node::Node;
 use super::tables::Table;
 use super::{RealTarget, failed};
@@ -59,10 +58,10 @@ impl RealTarget {
             .zip(0..)
             .map(|(name, number)| {
                 let Some(node) = self.find(name) else {
-                    return never_started(name);
+                    return Change::never_started(name);
                 };
                 if !node.is_down() {
-                    return nothing(name, "it runs, and its disk is left alone");
+                    return Change::nothing(name, "it runs, and its disk is left alone");
                 }
                 let log = node.spec.dir.join("log");
                 let changed = match damage {
@@ -72,7 +71,7 @@ impl RealTarget {
                     }
                 };
                 changed.unwrap_or_else(|error| {
-                    nothing(name, &format!("cannot change {}: {error}", log.display()))
+                    Change::nothing(name, &format!("cannot change {}: {error}", log.display()))
                 })
             })
             .collect()
@@ -110,7 +109,7 @@ fn wipe(name: &str, log: &Path) -> io::Result<Change> {
 /// Changes one byte of the log to another value.
 fn flip(name: &str, log: &Path, place: Place, seed: u64) -> io::Result<Change> {
     let Some(flip) = target::flip(&segments(log)?, place, seed) else {
-        return Ok(nothing(name, "its log is empty"));
+        return Ok(Change::nothing(name, "its log is empty"));
     };
     let path = log.join(&flip.file);
     let open = OpenOptions::new().read(true).write(true).open(&path)?;

@@ -19,7 +19,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use paxosctl_chaos::plan::Load;
-use paxosctl_chaos::target::{Action, Effect, Machines, Observation, Op, Target, TargetError};
+use paxosctl_chaos::target::{
+    Action, Effect, Ending, Machines, Observation, Op, Target, TargetError,
+};
 use paxosctl_node::drive::ClientCommand;
 use paxosctl_node::event::{Event, NodeEvent};
 use paxosctl_node::link::{Rule, Table};
@@ -31,7 +33,7 @@ use crate::runtime::{
     EVENTS_FILE, LINKS_FILE, Leftover, NodeSpec, Process, RELEASED_FILE, Runtime, RuntimeError,
     STDERR_FILE, Tail, Watcher, last_lines, replace_file, tear_down,
 };
-use node::{Ending, Node};
+use node::Node;
 
 /// How many of a dead node's last words are kept.
 const LAST_LINES: usize = 20;
@@ -250,12 +252,7 @@ impl RealTarget {
                 }
             }
             node.end_noted = true;
-            let expected = match node.ending {
-                Ending::Asked => true,
-                Ending::InOrder => status == "exit 0",
-                Ending::Unasked => false,
-            };
-            if !expected {
+            if !node.ending.expects(&status) {
                 self.inbox.push(Observation::Died {
                     node: node.name().to_owned(),
                     status,

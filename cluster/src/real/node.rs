@@ -2,20 +2,10 @@
 
 use std::time::Duration;
 
+use paxosctl_chaos::target::Ending;
 use paxosctl_node::event::Event;
 
 use crate::runtime::{NodeSpec, Process, State};
-
-/// Whether a node's end is a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// It should run: any end is reported.
-    Unasked,
-    /// It was asked to leave: an end other than `exit 0` is reported.
-    InOrder,
-    /// It was killed or stopped: no end is reported.
-    Asked,
-}
 
 #[derive(Debug)]
 pub(super) struct Node {

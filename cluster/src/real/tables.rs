@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use paxosctl_chaos::target::{Change, TargetError};
 
-use super::actions::{Step, never_started, not_after, nothing};
+use super::actions::{Step, not_after};
 use super::node::Node;
 use super::{RealTarget, failed};
 use crate::clock::monotonic;
@@ -47,7 +47,7 @@ impl RealTarget {
         let in_force = |node: &Node| (table.in_force)(node) == Some(table.generation);
         let steps = self.begin(names, |target, name| {
             let Some(node) = target.find(name) else {
-                return Ok(Step::Done(never_started(name)));
+                return Ok(Step::Done(Change::never_started(name)));
             };
             if node.is_down() {
                 return Ok(Step::Done(later(name)));
@@ -57,7 +57,7 @@ impl RealTarget {
             }
             if !node.has_started() {
                 let reason = not_after("it did not say that it runs", LOADED_WITHIN);
-                return Ok(Step::Done(nothing(name, &reason)));
+                return Ok(Step::Done(Change::nothing(name, &reason)));
             }
             // A paused node keeps the signal until it is resumed.
             let paused = node.is_paused();
@@ -75,14 +75,14 @@ impl RealTarget {
             }
             if let Some(reason) = (table.refused)(node) {
                 let reason = format!("it refused the {}: {reason}", table.what);
-                return Some(nothing(name, &reason));
+                return Some(Change::nothing(name, &reason));
             }
             if node.is_down() {
                 return Some(later(name));
             }
             late.then(|| {
                 let what = format!("it did not load the {}", table.what);
-                nothing(name, &not_after(&what, LOADED_WITHIN))
+                Change::nothing(name, &not_after(&what, LOADED_WITHIN))
             })
         }))
     }

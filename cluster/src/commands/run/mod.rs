@@ -34,9 +34,6 @@ use crate::state::{Clusters, RunDir, RunPlace, home};
 use counted::Counted;
 use simulated::Saves;
 
-/// Simulated runs for cutting one down.
-const RUNS: u32 = 3000;
-
 /// Simulated runs of a series whose tables are shown.
 const MOST_TOLD: usize = 5;
 
@@ -82,11 +79,7 @@ pub struct PlannedRun {
 impl RunRequest {
     /// Reads all plans before anything is started, and tells all mistakes of all of them at once.
     pub(super) fn new(typed: RunArgs, clusters: Clusters) -> Result<RunRequest, Failure> {
-        let plant = match typed.plant.map(|name| name.parse()) {
-            Some(Err(error)) => return Err(Failure::Usage(format!("{error}"))),
-            Some(Ok(plant)) => Some(plant),
-            None => None,
-        };
+        let plant = typed.plant.map(|name| name.parse()).transpose()?;
         let worlds: &[World] = match (typed.sim, typed.both) {
             (true, _) => &[World::Simulation],
             (_, true) => &[World::Simulation, World::Processes],
@@ -194,7 +187,8 @@ impl RunRequest {
             && self.shrink
         {
             let dir = RunDir::open(dir)?;
-            words += &shrink::simulated(&dir, &planned.plan, result, self.plant, RUNS, interrupt)?;
+            let runs = shrink::SIMULATED_RUNS;
+            words += &shrink::simulated(&dir, &planned.plan, result, self.plant, runs, interrupt)?;
         }
         Ok(words)
     }

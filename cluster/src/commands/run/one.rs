@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 
 use paxosctl_chaos::history::{Line, Writer};
-use paxosctl_chaos::report::{RunResult, Verdict, json};
+use paxosctl_chaos::report::{Verdict, json};
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
 use paxosctl_chaos::target::World;
 
@@ -183,9 +183,8 @@ impl Run<'_> {
 
     fn could_not_run(&self, failure: &Failure) -> Judged {
         let plan = &self.planned.plan;
-        let command = run_loop::command(plan, self.planned.seed, World::Processes);
-        let mut result =
-            RunResult::could_not_run(&plan.name, self.planned.seed, &command, failure.to_string());
+        let (seed, reason) = (self.planned.seed, failure.to_string());
+        let mut result = run_loop::could_not_run(plan, seed, World::Processes, reason);
         if let Failure::Interrupted { .. } = failure {
             result.set_verdict(Verdict::Interrupted);
         }

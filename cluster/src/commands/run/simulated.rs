@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use paxosctl_chaos::history::{Line, Writer};
-use paxosctl_chaos::report::{RunResult, Verdict, json};
+use paxosctl_chaos::report::{Verdict, json};
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
 use paxosctl_chaos::sim::{self, Plant, Setting, Simulated};
 use paxosctl_chaos::target::World;
@@ -163,12 +163,8 @@ fn save_disks(dir: &RunDir, simulated: &Simulated) -> Result<(), Failure> {
 
 fn could_not_run(planned: &PlannedRun, reason: &str) -> Judged {
     let (plan, seed) = (planned.plan.as_ref(), planned.seed);
-    let command = run_loop::command(plan, seed, World::Simulation);
     Judged {
-        result: RunResult {
-            world: World::Simulation,
-            ..RunResult::could_not_run(&plan.name, seed, &command, reason.to_owned())
-        },
+        result: run_loop::could_not_run(plan, seed, World::Simulation, reason.to_owned()),
         timeline: None,
         sequence: None,
     }

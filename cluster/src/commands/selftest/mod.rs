@@ -4,7 +4,6 @@ mod processes;
 mod shown;
 
 use std::convert::Infallible;
-use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
@@ -31,6 +30,9 @@ pub struct SelftestRequest {
     json: bool,
 }
 
+/// Runs of the sound cluster before any bug is searched for, at least.
+const FIRST_RUNS: usize = 20;
+
 /// What came of all searches for one bug.
 struct Row {
     trial: Trial,
@@ -42,11 +44,8 @@ impl SelftestRequest {
     /// # Errors
     /// A name is that of no bug, or of one that this build or real processes cannot have.
     pub(super) fn new(typed: SelftestArgs) -> Result<SelftestRequest, Failure> {
-        let usage = |error: String| Failure::Usage(error);
-        let mut named: Vec<Plant> = Vec::new();
-        for name in &typed.bugs {
-            named.push(name.parse().map_err(|error| usage(format!("{error}")))?);
-        }
+        let named = typed.bugs.iter().map(|name| name.parse());
+        let named: Vec<Plant> = named.collect::<Result<_, _>>()?;
         let mut chosen: Vec<Trial> = match typed.processes {
             true => processes::trials(),
             false => trials().collect(),
@@ -55,7 +54,7 @@ impl SelftestRequest {
             .iter()
             .find(|plant| !chosen.iter().any(|trial| trial.plant == **plant))
         {
-            return Err(usage(format!(
+            return Err(Failure::Usage(format!(
                 "{missing} does not show itself soon enough on real processes; leave out --processes"
             )));
         }
@@ -64,7 +63,7 @@ impl SelftestRequest {
             false => named.contains(&trial.plant),
         });
         if chosen.is_empty() {
-            return Err(usage(
+            return Err(Failure::Usage(
                 "this build has no bugs in its nodes to plant: cargo run --release --features \
                  planted-bugs -- selftest --processes"
                     .into(),
@@ -97,32 +96,22 @@ pub fn selftest(request: &SelftestRequest) -> Result<Outcome, Failure> {
         return Ok(Outcome::Success);
     }
     let interrupt = Interrupt::install()?;
-    let baseline = match request.processes {
-        true => Baseline::default(),
-        false => {
-            // Whatever is found is worth nothing if the sound cluster is found guilty, too.
-            let few = unbroken(request, request.trials.len().max(20), &interrupt);
-            if !few.alarms.is_empty() {
-                print(&shown::guilty(&few.alarms))?;
-                return Ok(Outcome::Violated);
-            }
-            few
+    let mut sound = Baseline::default();
+    if !request.processes {
+        // Whatever is found is worth nothing if the sound cluster is found guilty, too.
+        sound.grow(request, request.trials.len().max(FIRST_RUNS), &interrupt);
+        if !sound.alarms.is_empty() {
+            print(&shown::guilty(&sound.alarms))?;
+            return Ok(Outcome::Violated);
         }
-    };
+    }
     let rows = search(request, &interrupt)?;
-    let runs: u32 = rows
-        .iter()
-        .flat_map(|row| &row.hunts)
-        .map(|hunt| hunt.runs)
-        .sum();
-    let sound = match request.processes {
-        true => processes::unbroken(request, &interrupt)?,
-        false => {
-            let mut sound = unbroken(request, runs as usize, &interrupt);
-            sound.alarms.extend(baseline.alarms);
-            sound
-        }
-    };
+    if request.processes {
+        sound = processes::unbroken(request, &interrupt)?;
+    } else {
+        let runs = rows.iter().flat_map(|row| &row.hunts).map(|hunt| hunt.runs);
+        sound.grow(request, runs.sum::<u32>() as usize, &interrupt);
+    }
     if let Some(signal) = interrupt.signal() {
         return Err(Failure::Interrupted { signal });
     }
@@ -191,27 +180,25 @@ struct Baseline {
     alarms: Vec<String>,
 }
 
-/// Runs the plans that were used, in turn, without any bug.
-fn unbroken(request: &SelftestRequest, runs: usize, interrupt: &Interrupt) -> Baseline {
-    let alarms = Mutex::new(Vec::new());
-    let mut made = 0;
-    let done = in_order(
-        runs,
-        request.jobs,
-        |index| {
-            let plan = request.trials[index % request.trials.len()].plan;
-            selftest::alarms(plan, 1 + index as u64)
-        },
-        |_| !interrupt.is_set(),
-        |found: Vec<String>| {
-            made += 1;
-            alarms.lock().expect("nobody panics").extend(found);
-            Ok::<(), Infallible>(())
-        },
-    );
-    let Ok(()) = done;
-    Baseline {
-        runs: made,
-        alarms: alarms.into_inner().expect("nobody panics"),
+impl Baseline {
+    /// Runs the plans that were used, in turn and without any bug, until there are so many runs.
+    fn grow(&mut self, request: &SelftestRequest, runs: usize, interrupt: &Interrupt) {
+        let before = self.runs;
+        let done = in_order(
+            runs.saturating_sub(before),
+            request.jobs,
+            |index| {
+                let number = before + index;
+                let plan = request.trials[number % request.trials.len()].plan;
+                selftest::alarms(plan, 1 + number as u64)
+            },
+            |_| !interrupt.is_set(),
+            |found: Vec<String>| {
+                self.runs += 1;
+                self.alarms.extend(found);
+                Ok::<(), Infallible>(())
+            },
+        );
+        let Ok(()) = done;
     }
 }

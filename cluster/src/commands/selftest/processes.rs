@@ -1,7 +1,7 @@
 //! The selftest on real processes: this program runs itself, with a bug in its nodes.
 
-use paxosctl_chaos::report::{Outcome, RunResult, Verdict};
-use paxosctl_chaos::selftest::{Caught, Hunt, PLANS, Trial};
+use paxosctl_chaos::report::RunResult;
+use paxosctl_chaos::selftest::{self, Hunt, PLANS, Trial};
 use paxosctl_chaos::sim::Plant;
 use paxosctl_node::planted::Bug;
 
@@ -45,28 +45,9 @@ pub(super) fn trials() -> Vec<Trial> {
 /// # Errors
 /// The program cannot be run.
 pub(super) fn hunt(trial: Trial, first_seed: u64, most_runs: u32) -> Result<Hunt, Failure> {
-    let mut hunt = Hunt {
-        runs: 0,
-        simulated_us: 0,
-        caught: None,
-    };
-    for seed in (first_seed..).take(most_runs as usize) {
-        let result = run(trial.plan, seed, Some(trial.plant))?;
-        hunt.runs += 1;
-        if result.verdict == Verdict::Violated {
-            let violated = result
-                .checks
-                .iter()
-                .filter(|check| check.outcome == Outcome::Violated);
-            hunt.caught = Some(Caught {
-                seed,
-                checks: violated.map(|check| check.property.clone()).collect(),
-                message: result.reasons.first().cloned().unwrap_or_default(),
-            });
-            break;
-        }
-    }
-    Ok(hunt)
+    selftest::hunt_by(first_seed, most_runs, |seed| {
+        run(trial.plan, seed, Some(trial.plant))
+    })
 }
 
 /// The plans that were used, without a bug.
@@ -84,14 +65,9 @@ pub(super) fn unbroken(
         if interrupt.is_set() {
             break;
         }
-        let result = run(plan, 1, None)?;
+        let alarms = selftest::accusations(&run(plan, 1, None)?);
         sound.runs += 1;
-        if !matches!(result.verdict, Verdict::Pass | Verdict::Inconclusive) {
-            sound
-                .alarms
-                .push(format!("{plan}: {}", result.verdict.word()));
-            sound.alarms.extend(result.reasons);
-        }
+        sound.alarms.extend(alarms);
     }
     Ok(sound)
 }

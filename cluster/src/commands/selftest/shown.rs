@@ -121,7 +121,7 @@ pub(super) fn json(rows: &[Row], sound: &Baseline) -> String {
                     let caught = hunt.caught.as_ref();
                     json!({
                         "runs": hunt.runs,
-                        "simulated_us": hunt.simulated_us,
+                        "run_us": hunt.run_us,
                         "seed": caught.map(|caught| caught.seed),
                         "checks": caught.map(|caught| &caught.checks),
                         "message": caught.map(|caught| &caught.message),
