@@ -2,6 +2,7 @@
 
 mod counted;
 mod one;
+mod save;
 pub(super) mod series;
 mod simulated;
 mod summary;
@@ -71,7 +72,8 @@ pub enum Keep {
 
 #[derive(Debug)]
 pub struct PlannedRun {
-    pub plan: Arc<Plan>,
+    /// As it was written: what it leaves to chance is drawn when its turn comes.
+    pub written: Arc<Plan>,
     pub seed: u64,
     pub world: World,
 }
@@ -90,8 +92,8 @@ impl RunRequest {
         for path in &typed.plans {
             match plan::load(path) {
                 Ok(written) => {
-                    let plan = written.scaled(typed.time_scale);
-                    let first = match typed.seed.or(plan.seed) {
+                    let written = Arc::new(written.scaled(typed.time_scale));
+                    let first = match typed.seed.or(written.seed) {
                         Some(seed) => seed,
                         // Short enough to be typed again.
                         None => random_u64()? % 1_000_000,
@@ -99,8 +101,12 @@ impl RunRequest {
                     for &world in worlds {
                         runs.extend((0..u64::from(typed.runs)).map(|index| {
                             let seed = first.wrapping_add(index);
-                            let plan = Arc::new(schedule::drawn(&plan, seed));
-                            PlannedRun { plan, seed, world }
+                            let written = written.clone();
+                            PlannedRun {
+                                written,
+                                seed,
+                                world,
+                            }
                         }));
                     }
                 }
@@ -166,13 +172,13 @@ impl RunRequest {
 }
 
 impl RunRequest {
-    /// What helps to understand why a simulated run is violated: what led to it if that was traced,
-    /// and for the first one the least plan that still is.
+    /// What helps to understand why a simulated run is not a pass: what led to it if that was
+    /// traced, and, if `shrinks`, the least plan that is still violated.
     fn explained(
         &self,
-        planned: &PlannedRun,
+        plan: &Plan,
         judged: &Judged,
-        is_first: bool,
+        shrinks: bool,
         interrupt: &Interrupt,
     ) -> Result<String, Failure> {
         let mut words = match &judged.sequence {
@@ -180,15 +186,10 @@ impl RunRequest {
             None => String::new(),
         };
         let result = &judged.result;
-        let dir = result.run_dir.as_ref().map(Path::new);
-        if let Some(dir) = dir
-            && planned.world == World::Simulation
-            && is_first
-            && self.shrink
-        {
-            let dir = RunDir::open(dir)?;
+        if shrinks && let Some(dir) = &result.run_dir {
+            let dir = RunDir::open(Path::new(dir))?;
             let runs = shrink::SIMULATED_RUNS;
-            words += &shrink::simulated(&dir, &planned.plan, result, self.plant, runs, interrupt)?;
+            words += &shrink::simulated(&dir, plan, result, self.plant, runs, interrupt)?;
         }
         Ok(words)
     }
@@ -199,7 +200,7 @@ impl RunRequest {
 fn refuse_shared_ports(runs: &[PlannedRun]) -> Result<(), Failure> {
     let mut named: BTreeMap<u16, &PlannedRun> = BTreeMap::new();
     for run in runs {
-        let cluster = &run.plan.cluster;
+        let cluster = &run.written.cluster;
         let servers = cluster
             .server_port
             .into_iter()
@@ -219,10 +220,19 @@ fn refuse_shared_ports(runs: &[PlannedRun]) -> Result<(), Failure> {
 }
 
 impl PlannedRun {
-    /// `churn-s42`.
     fn name(&self) -> String {
-        format!("{}-s{}", self.plan.name, self.seed)
+        run_name(&self.written, self.seed)
     }
+
+    /// The plan with what this run's seed draws.
+    fn drawn(&self) -> Plan {
+        schedule::drawn(&self.written, self.seed)
+    }
+}
+
+/// `churn-s42`.
+fn run_name(plan: &Plan, seed: u64) -> String {
+    format!("{}-s{seed}", plan.name)
 }
 
 /// Carries the runs out, `jobs` at a time. Each is reported whole, in the order of the command line;
@@ -230,7 +240,7 @@ impl PlannedRun {
 pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
     if request.dry_run {
         for planned in &request.runs {
-            print(&timeline::shown(&planned.plan, planned.seed))?;
+            print(&timeline::shown(&planned.drawn(), planned.seed))?;
         }
         return Ok(Outcome::Success);
     }
@@ -238,7 +248,7 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
     let simulated = count(World::Simulation);
     if request.keep != Keep::Never {
         for planned in &request.runs {
-            refuse_if_up(&request.clusters, &planned.plan.name)?;
+            refuse_if_up(&request.clusters, &planned.written.name)?;
         }
     }
     let interrupt = Interrupt::install()?;
@@ -261,20 +271,23 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
     let may_keep = AtomicBool::new(request.keep == Keep::OnFail);
     let mut results: Vec<RunResult> = Vec::new();
     let mut told = 0;
+    let mut may_shrink = request.shrink;
     let done = series::in_order(
         request.runs.len(),
         request.jobs,
         |index| {
             let planned = &request.runs[index];
+            let (plan, seed) = (planned.drawn(), planned.seed);
             if planned.world == World::Simulation {
-                let done = simulated::carry_out(planned, &saves, &interrupt);
+                let done = simulated::carry_out(&plan, seed, &saves, &interrupt);
                 counted.one_more(done.as_ref().ok());
-                return (index, done);
+                return (index, plan, done);
             }
             counted.finish();
             let mut shown = board.run(index);
             let run = one::Run {
-                planned,
+                plan: &plan,
+                seed,
                 place: &request.place,
                 clusters: &request.clusters,
                 keep: request.keep,
@@ -283,16 +296,16 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
             };
             let done = run.carry_out(&mut shown);
             shown.finish();
-            (index, done)
+            (index, plan, done)
         },
-        |(_, done)| {
+        |(_, _, done)| {
             let failed = match done {
                 Ok(judged) => request.fail_fast && judged.result.verdict != Verdict::Pass,
                 Err(_) => true,
             };
             !failed && !interrupt.is_set()
         },
-        |(index, done)| {
+        |(index, plan, done)| {
             let judged = done?;
             let planned = &request.runs[index];
             // Of thousands, only those are worth a page of tables that are not as they should be.
@@ -303,10 +316,13 @@ pub fn run(request: &RunRequest) -> Result<Outcome, Failure> {
                 true => request.reports.keep(&judged),
                 false => {
                     told += usize::from(planned.world == World::Simulation);
-                    let show = || request.reports.show_judged(&judged, &planned.plan);
+                    let show = || request.reports.show_judged(&judged, &plan);
                     counted.aside(|| board.aside(show)).and_then(|()| {
-                        let explained =
-                            request.explained(planned, &judged, told == 1, &interrupt)?;
+                        let shrinks = may_shrink
+                            && planned.world == World::Simulation
+                            && judged.result.verdict == Verdict::Violated;
+                        may_shrink &= !shrinks;
+                        let explained = request.explained(&plan, &judged, shrinks, &interrupt)?;
                         counted.aside(|| board.aside(|| print(&explained)))
                     })
                 }

@@ -1,20 +1,17 @@
 //! One run, from start to teardown.
 
-use std::fs::File;
-use std::io;
 use std::sync::atomic::AtomicBool;
 
-use paxosctl_chaos::history::{Line, Writer};
-use paxosctl_chaos::report::{Verdict, json};
+use paxosctl_chaos::history::Line;
+use paxosctl_chaos::plan::Plan;
+use paxosctl_chaos::report::Verdict;
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
 use paxosctl_chaos::target::World;
 
 use super::super::judge::{self, Judged, Saved};
-use super::super::reporting::page;
-use super::super::timeline;
 use super::super::up::{describe_running, refuse_if_up};
 use super::super::words::count;
-use super::{Keep, PlannedRun, claim};
+use super::{Keep, claim, run_name, save};
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::Shown;
@@ -25,7 +22,9 @@ use crate::state::{Beginning, Clusters, RunDir, RunPlace};
 
 /// A run, and what it needs.
 pub(super) struct Run<'a> {
-    pub planned: &'a PlannedRun,
+    /// As it was drawn.
+    pub plan: &'a Plan,
+    pub seed: u64,
     pub place: &'a RunPlace,
     pub clusters: &'a Clusters,
     pub keep: Keep,
@@ -35,27 +34,19 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Starts the cluster, runs the plan, judges it, and saves the result. The calling thread must live until the
-    /// cluster is down or kept: nodes die with the thread that started them.
+    /// Starts the cluster, runs the plan, judges it, and saves the result. The calling thread must
+    /// live until the cluster is down or kept: nodes die with the thread that started them.
     ///
     /// # Errors
     /// The run could not be saved.
     pub fn carry_out(&self, shown: &mut Shown) -> Result<Judged, Failure> {
-        let (plan, seed) = (self.planned.plan.as_ref(), self.planned.seed);
-        let dir = RunDir::create(self.place, &plan.name, seed)?;
-        dir.save(&dir.plan(), &plan.source)?;
-        let resolved = serde_json::to_string_pretty(plan).expect("a plan is JSON");
-        dir.save(&dir.resolved_plan(), &resolved)?;
-        dir.save(&dir.schedule(), &timeline::shown(plan, seed))?;
-        let mut judged = self.judged(&dir, shown)?;
-        judged.result.run_dir = Some(dir.path().display().to_string());
-        dir.save(&dir.result(), &json(&judged.result))?;
-        dir.save(&dir.page(), &page(&judged))?;
-        Ok(judged)
+        let dir = save::begin(self.place, self.plan, self.seed)?;
+        let judged = self.judged(&dir, shown)?;
+        save::finish(&dir, judged)
     }
 
     fn judged(&self, dir: &RunDir, shown: &mut Shown) -> Result<Judged, Failure> {
-        let (plan, seed) = (self.planned.plan.as_ref(), self.planned.seed);
+        let (plan, seed) = (self.plan, self.seed);
         let cluster = random_u64()?;
         let spec = ClusterSpec::of_plan(&plan.cluster, dir.nodes(), cluster, seed);
         let runtime = Runtime::local().map_err(|error| Failure::Cluster(error.to_string()))?;
@@ -97,7 +88,7 @@ impl Run<'_> {
         cluster: u64,
         shown: &mut Shown,
     ) -> Result<Judged, Failure> {
-        let plan = self.planned.plan.as_ref();
+        let plan = self.plan;
         let saved = Saved::read(dir, plan)?;
         let mut result = saved.judge();
         let failed = result.verdict != Verdict::Pass;
@@ -113,7 +104,7 @@ impl Run<'_> {
                     shown.say(&format!(
                         "the cluster of {} is left running: `paxosctl ps {name}` shows it, \
                          `paxosctl chat --cluster {name}` joins it, `paxosctl down {name}` ends it",
-                        self.planned.name()
+                        run_name(self.plan, self.seed)
                     ));
                     return Ok(saved.with_timeline(result));
                 }
@@ -140,28 +131,16 @@ impl Run<'_> {
         target: &mut RealTarget,
         shown: &mut Shown,
     ) -> Result<RunOutcome, Failure> {
-        let path = dir.history();
-        let failed = |error: io::Error| Failure::file("write", &path, error);
-        let mut writer = Writer::new(File::create_new(&path).map_err(failed)?);
-        let mut broken: Option<io::Error> = None;
-        let outcome = run_loop::run(
-            &self.planned.plan,
-            self.planned.seed,
-            target,
-            &mut |line: Line| {
-                if broken.is_none() {
-                    broken = writer.write(&line).err();
-                }
-            },
-            &mut |progress| shown.show(progress),
-            &|| self.interrupt.is_set(),
-        );
-        let saved = match broken {
-            Some(error) => Err(error),
-            None => writer.finish().and_then(|file| file.sync_all()),
-        };
-        saved.map_err(failed)?;
-        Ok(outcome)
+        save::history(dir, |sink| {
+            run_loop::run(
+                self.plan,
+                self.seed,
+                target,
+                &mut |line: Line| sink(&line),
+                &mut |progress| shown.show(progress),
+                &|| self.interrupt.is_set(),
+            )
+        })
     }
 
     /// Lets the cluster live on, where `ps`, `chat` and `down` find it.
@@ -169,7 +148,7 @@ impl Run<'_> {
     /// # Errors
     /// The cluster was ended instead.
     fn leave_running(&self, target: RealTarget, cluster: u64) -> Result<(), Failure> {
-        let plan = &self.planned.plan;
+        let plan = self.plan;
         let _lock = self.clusters.lock(&plan.name)?;
         refuse_if_up(self.clusters, &plan.name)?;
         let running = describe_running(&target, &plan.name, &plan.path, cluster, None);
@@ -182,8 +161,8 @@ impl Run<'_> {
     }
 
     fn could_not_run(&self, failure: &Failure) -> Judged {
-        let plan = &self.planned.plan;
-        let (seed, reason) = (self.planned.seed, failure.to_string());
+        let plan = self.plan;
+        let (seed, reason) = (self.seed, failure.to_string());
         let mut result = run_loop::could_not_run(plan, seed, World::Processes, reason);
         if let Failure::Interrupted { .. } = failure {
             result.set_verdict(Verdict::Interrupted);

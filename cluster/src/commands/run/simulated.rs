@@ -1,21 +1,19 @@
 //! One simulated run.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use paxosctl_chaos::history::{Line, Writer};
-use paxosctl_chaos::report::{Verdict, json};
+use paxosctl_chaos::history::Line;
+use paxosctl_chaos::plan::Plan;
+use paxosctl_chaos::report::Verdict;
 use paxosctl_chaos::run::{self as run_loop, RunOutcome};
 use paxosctl_chaos::sim::{self, Plant, Setting, Simulated};
 use paxosctl_chaos::target::World;
 use paxosctl_chaos::trace::sequence;
 
 use super::super::judge::{self, Judged};
-use super::super::reporting::page;
-use super::super::timeline;
-use super::PlannedRun;
+use super::save;
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
 use crate::state::{RunDir, RunPlace};
@@ -51,56 +49,50 @@ impl Saves<'_> {
 /// # Errors
 /// It could not be saved.
 pub(super) fn carry_out(
-    planned: &PlannedRun,
+    plan: &Plan,
+    seed: u64,
     saves: &Saves,
     interrupt: &Interrupt,
 ) -> Result<Judged, Failure> {
     let started = Instant::now();
-    let judged = judged(planned, saves, interrupt);
+    let judged = judged(plan, seed, saves, interrupt);
     let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     saves.took_us.fetch_add(took_us, Ordering::Relaxed);
     judged
 }
 
-fn judged(planned: &PlannedRun, saves: &Saves, interrupt: &Interrupt) -> Result<Judged, Failure> {
+fn judged(plan: &Plan, seed: u64, saves: &Saves, interrupt: &Interrupt) -> Result<Judged, Failure> {
     if saves.all {
-        return saved(planned, saves, interrupt);
+        return saved(plan, seed, saves, interrupt);
     }
-    let plan = planned.plan.as_ref();
-    let judged = match simulate(planned, saves.setting(false), interrupt, &mut |_| {}) {
+    let judged = match simulate(plan, seed, saves.setting(false), interrupt, &mut |_| {}) {
         Ok(simulated) => Judged {
             result: simulated.judge(plan),
             timeline: None,
             sequence: None,
         },
-        Err(error) => could_not_run(planned, &error),
+        Err(error) => could_not_run(plan, seed, error),
     };
     let is_worth_it = judged.result.verdict != Verdict::Pass
         && judged.result.verdict != Verdict::Interrupted
         && saves.failed.fetch_add(1, Ordering::Relaxed) < MOST_SAVED;
     match is_worth_it {
         // The same seed makes the same run.
-        true => saved(planned, saves, interrupt),
+        true => saved(plan, seed, saves, interrupt),
         false => Ok(judged),
     }
 }
 
 fn simulate(
-    planned: &PlannedRun,
+    plan: &Plan,
+    seed: u64,
     setting: Setting,
     interrupt: &Interrupt,
     sink: &mut dyn FnMut(&Line),
 ) -> Result<Simulated, String> {
     let stop = || interrupt.is_set();
-    let simulated = sim::run(
-        &planned.plan,
-        planned.seed,
-        setting,
-        sink,
-        &mut |_| {},
-        &stop,
-    )
-    .map_err(|error| error.to_string())?;
+    let simulated = sim::run(plan, seed, setting, sink, &mut |_| {}, &stop)
+        .map_err(|error| error.to_string())?;
     match &simulated.outcome {
         RunOutcome::CouldNotRun(error) => Err(error.to_string()),
         RunOutcome::Complete | RunOutcome::Interrupted => Ok(simulated),
@@ -108,46 +100,20 @@ fn simulate(
 }
 
 /// The run, and in its directory all that a run of processes leaves there.
-fn saved(planned: &PlannedRun, saves: &Saves, interrupt: &Interrupt) -> Result<Judged, Failure> {
-    let (plan, seed) = (planned.plan.as_ref(), planned.seed);
-    let dir = RunDir::create(saves.place, &plan.name, seed)?;
-    dir.save(&dir.plan(), &plan.source)?;
-    let resolved = serde_json::to_string_pretty(plan).expect("a plan is JSON");
-    dir.save(&dir.resolved_plan(), &resolved)?;
-    dir.save(&dir.schedule(), &timeline::shown(plan, seed))?;
-
-    let path = dir.history();
-    let failed = |error: io::Error| Failure::file("write", &path, error);
-    let mut writer = Writer::new(File::create_new(&path).map_err(failed)?);
-    let mut broken: Option<io::Error> = None;
-    let simulated = simulate(
-        planned,
-        saves.setting(saves.trace),
-        interrupt,
-        &mut |line| {
-            if broken.is_none() {
-                broken = writer.write(line).err();
-            }
-        },
-    );
-    match broken {
-        Some(error) => Err(error),
-        None => writer.finish().map(drop),
-    }
-    .map_err(failed)?;
-    let mut judged = match simulated {
+fn saved(plan: &Plan, seed: u64, saves: &Saves, interrupt: &Interrupt) -> Result<Judged, Failure> {
+    let dir = save::begin(saves.place, plan, seed)?;
+    let setting = saves.setting(saves.trace);
+    let simulated = save::history(&dir, |sink| simulate(plan, seed, setting, interrupt, sink))?;
+    let judged = match simulated {
         Ok(simulated) => {
             save_disks(&dir, &simulated)?;
             let mut judged = judge::saved_run(&dir, plan)?;
             judged.sequence = sequence(&simulated.target.into_trace(), &judged.result);
             judged
         }
-        Err(error) => could_not_run(planned, &error),
+        Err(error) => could_not_run(plan, seed, error),
     };
-    judged.result.run_dir = Some(dir.path().display().to_string());
-    dir.save(&dir.result(), &json(&judged.result))?;
-    dir.save(&dir.page(), &page(&judged))?;
-    Ok(judged)
+    save::finish(&dir, judged)
 }
 
 /// The servers' logs, where those of processes are.
@@ -161,10 +127,9 @@ fn save_disks(dir: &RunDir, simulated: &Simulated) -> Result<(), Failure> {
     Ok(())
 }
 
-fn could_not_run(planned: &PlannedRun, reason: &str) -> Judged {
-    let (plan, seed) = (planned.plan.as_ref(), planned.seed);
+fn could_not_run(plan: &Plan, seed: u64, reason: String) -> Judged {
     Judged {
-        result: run_loop::could_not_run(plan, seed, World::Simulation, reason.to_owned()),
+        result: run_loop::could_not_run(plan, seed, World::Simulation, reason),
         timeline: None,
         sequence: None,
     }
