@@ -7,36 +7,15 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Place, finish, nothing_is_left, start_until};
-
-/// A second of chat with a server paused in between.
-const PLAN: &str = "\
-version: 1
-name: NAME
-seed: 7
-cluster: {servers: 3, clients: [ann]}
-traffic:
-  - {at: 100ms, as: ann, say: one}
-  - {at: 300ms, as: ann, say: two}
-  - {at: 500ms, as: ann, say: three}
-  - {at: 700ms, as: ann, say: four}
-  - {at: 900ms, as: ann, say: five}
-faults:
-  - {at: 200ms, for: 400ms, pause: s3}
-settle: 10s
-";
-
-/// Nobody is ever told so.
-const VIOLATED: &str = "expect: {told_no_majority: [ann]}\n";
+use support::{Place, finish, nothing_is_left, second, start_until};
 
 fn place() -> Place {
     let place = Place::new();
     for name in ["one", "two"] {
-        place.file(&format!("{name}.yaml"), &PLAN.replace("NAME", name));
+        place.file(&format!("{name}.yaml"), &second::good(name));
     }
-    let bad = PLAN.replace("NAME", "bad") + VIOLATED;
-    place.file("bad.yaml", &bad);
-    let long = PLAN.replace("NAME", "long").replace("at: 900ms", "at: 60s");
+    place.file("bad.yaml", &second::bad("bad"));
+    let long = second::good("long").replace("at: 900ms", "at: 60s");
     place.file("long.yaml", &long);
     place
 }
@@ -148,9 +127,7 @@ fn an_interrupt_ends_all_runs() {
 fn runs_that_name_the_same_ports_are_not_made_at_the_same_time() {
     let place = place();
     let ports = "clients: [ann], ports: {balancer: 18000, servers: 18001}";
-    let plan = PLAN
-        .replace("NAME", "ports")
-        .replace("clients: [ann]", ports);
+    let plan = second::good("ports").replace("clients: [ann]", ports);
     place.file("ports.yaml", &plan);
     let output = place.run(&["run", "ports.yaml", "--runs", "2", "--jobs", "2"]);
     output.expect_code(2);
@@ -193,7 +170,7 @@ fn the_cluster_of_the_first_failing_run_is_kept() {
 #[test]
 fn a_kept_cluster_may_have_lost_a_server() {
     let place = place();
-    let plan = PLAN.replace("NAME", "lost").replace("at: 900ms", "at: 3s");
+    let plan = second::good("lost").replace("at: 900ms", "at: 3s");
     place.file("lost.yaml", &plan);
     let arguments = ["run", "lost.yaml", "--out", "run", "--keep-on-fail"];
     let (run, errors) = start_until(&place, &arguments, "s3 (resumed)", 1);

@@ -9,27 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Place, finish, nothing_is_left, wait_until};
-
-/// A second of chat with a server paused in between.
-const PLAN: &str = "\
-version: 1
-name: NAME
-seed: 7
-cluster: {servers: 3, clients: [ann]}
-traffic:
-  - {at: 100ms, as: ann, say: one}
-  - {at: 300ms, as: ann, say: two}
-  - {at: 500ms, as: ann, say: three}
-  - {at: 700ms, as: ann, say: four}
-  - {at: 900ms, as: ann, say: five}
-faults:
-  - {at: 200ms, for: 400ms, pause: s3}
-settle: 10s
-";
-
-/// Nobody is ever told so.
-const VIOLATED: &str = "expect: {told_no_majority: [ann]}\n";
+use support::{Place, finish, nothing_is_left, second, wait_until};
 
 /// It is down already.
 const TWICE: &str = "faults:\n  - {at: 150ms, kill: s3, restart_after: 500ms}\n  \
@@ -37,10 +17,9 @@ const TWICE: &str = "faults:\n  - {at: 150ms, kill: s3, restart_after: 500ms}\n 
 
 fn place() -> Place {
     let place = Place::new();
-    place.file("good.yaml", &PLAN.replace("NAME", "good"));
-    let bad = PLAN.replace("NAME", "bad") + VIOLATED;
-    place.file("bad.yaml", &bad);
-    let dull = PLAN.replace("NAME", "dull").replace("faults:", TWICE);
+    place.file("good.yaml", &second::good("good"));
+    place.file("bad.yaml", &second::bad("bad"));
+    let dull = second::good("dull").replace("faults:", TWICE);
     place.file("dull.yaml", &dull.replace("\n  - {at: 200ms, for", "\n#"));
     place
 }

@@ -6,6 +6,7 @@
 pub mod fake;
 pub mod live;
 pub mod saved;
+pub mod second;
 
 use std::fs;
 use std::io::Read;
