@@ -8,8 +8,9 @@ use paxosctl_node::machine::MachineRule;
 use rand::RngExt;
 
 use super::disk::Power;
+use super::node::{Role, State};
 use super::queue::{Happening, NodeIndex, Tables};
-use super::world::{Role, State, World};
+use super::world::World;
 use crate::history::micros;
 use crate::plan::{Damage, Place};
 use crate::target::{Action, Change, Effect, Ending, TargetError, flip};

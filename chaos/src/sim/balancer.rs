@@ -8,8 +8,9 @@ use paxosctl_node::ids::ConnId;
 use paxosctl_node::wire::BalancerMessage;
 
 use super::network::Packet;
+use super::node::Kind;
 use super::queue::Life;
-use super::world::{Kind, World};
+use super::world::World;
 use crate::history::micros;
 
 pub(super) struct BalancerProcess {

@@ -8,8 +8,9 @@ use paxosctl_node::value::Command;
 use paxosctl_node::wire::{BalancerAnswer, ServerMessage};
 
 use super::network::{Line, Packet, Standing};
+use super::node::Kind;
 use super::queue::{Happening, Life};
-use super::world::{Kind, World};
+use super::world::World;
 use crate::history::micros;
 
 /// What the wall clock shows when a simulated world begins, in milliseconds: 2026-01-01.

@@ -1,8 +1,9 @@
 //! Who takes what arrives.
 
 use super::network::{Line, Packet, Standing};
+use super::node::Kind;
 use super::queue::{End, Happening, Life};
-use super::world::{Kind, World};
+use super::world::World;
 use crate::history::micros;
 
 impl World {

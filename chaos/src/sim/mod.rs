@@ -12,6 +12,7 @@ mod disk;
 mod dispatch;
 mod judged;
 mod network;
+mod node;
 mod panics;
 mod plant;
 mod queue;
@@ -41,8 +42,9 @@ use crate::target::{
     self, Action, Effect, Ending, Observation, Op, ReplicaLog, Target, TargetError, read_disk,
 };
 use crate::trace::TraceStep;
+use node::Role;
 use queue::Happening;
-use world::{Role, World};
+use world::World;
 
 /// How a simulation differs from the usual one.
 #[derive(Debug, Clone, Default)]

@@ -16,9 +16,10 @@ use rand::RngExt;
 use super::balancer::{conn_id, conn_of};
 use super::disk::{Happened, Opened, Power, SimDisk};
 use super::network::{Line, Packet};
+use super::node::Kind;
 use super::queue::{Happening, Life};
 use super::tamper::Tamper;
-use super::world::{Kind, World};
+use super::world::World;
 use crate::history::micros;
 use crate::target::ReplicaLog;
 

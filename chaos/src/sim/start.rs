@@ -10,9 +10,10 @@ use rand::RngExt;
 use super::balancer::BalancerProcess;
 use super::client::ClientProcess;
 use super::disk::Power;
+use super::node::{Kind, Node, Process, Role, Seen, State};
 use super::queue::{Happening, Life, NodeIndex};
 use super::tamper::Tamper;
-use super::world::{Kind, Node, Process, Role, Seen, State, World};
+use super::world::World;
 use crate::plan::Load;
 use crate::target::{Ending, TargetError};
 

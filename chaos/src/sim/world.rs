@@ -1,28 +1,22 @@
 //! The world: its nodes, its time, and what happens next.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use paxosctl_node::event::{Event, NodeEvent};
 use paxosctl_node::ids::ServerId;
-use paxosctl_node::link::{NodeLinks, Table};
+use paxosctl_node::link::Table;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::balancer::BalancerProcess;
-use super::client::ClientProcess;
-use super::disk::{Directory, Power, SimDisk};
-use super::network::{Conn, Dial, Line, LineState};
+use super::disk::Power;
+use super::network::{Conn, Dial};
+use super::node::{Kind, Node, Process, Role, State};
 use super::panics::caught;
 use super::queue::{Happening, Life, NodeIndex, Queue, Tables};
-use super::server::ServerProcess;
 use super::trace::Trace;
 use super::weather::Weather;
 use super::{Plant, Setting, Tamper};
-use crate::plan::Load;
-use crate::target::{Ending, Machines, Observation};
-
-/// How many of a node's last words are kept.
-const LAST_WORDS: usize = 20;
+use crate::target::{Machines, Observation};
 
 pub(super) struct World {
     pub plant: Option<Plant>,
@@ -48,141 +42,6 @@ pub(super) struct World {
     pub opened: bool,
     pub led: bool,
     pub trace: Option<Trace>,
-}
-
-pub(super) struct Node {
-    pub name: String,
-    pub role: Role,
-    index: NodeIndex,
-    /// How often its process was started.
-    pub lives: u32,
-    pub state: State,
-    pub paused: bool,
-    /// What happened to it while it was paused.
-    backlog: VecDeque<Happening>,
-    pub ending: Ending,
-    pub seen: Seen,
-    pub directory: Directory,
-    /// Of the disk with which it first began.
-    pub first_incarnation: Option<u64>,
-    /// A copy of its log when its last process began.
-    pub older: Option<SimDisk>,
-    said: VecDeque<String>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Role {
-    Balancer,
-    Server(ServerId),
-    Client,
-    Load(Load),
-}
-
-pub(super) enum State {
-    Down {
-        status: String,
-    },
-    /// The process was made and does not run yet.
-    Starting,
-    Running(Box<Process>),
-}
-
-/// What the present process of a node reported.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub ready: bool,
-    pub joined: bool,
-    /// The rules of the machine table that struck.
-    pub struck: Vec<String>,
-}
-
-pub(super) struct Process {
-    pub pid: u32,
-    pub started_us: u64,
-    pub links: NodeLinks,
-    pub lines: BTreeMap<Line, LineState>,
-    pub kind: Kind,
-    /// When its timer is due.
-    pub wake_us: Option<u64>,
-    /// When the effects of what it took are carried out.
-    pub acts_us: Option<u64>,
-    /// It is killed after so many more effects.
-    pub fuse: Option<u32>,
-}
-
-pub(super) enum Kind {
-    Balancer(Box<BalancerProcess>),
-    Server(Box<ServerProcess>),
-    Client(Box<ClientProcess>),
-}
-
-impl Process {
-    /// Whether what it sends waits until there is a connection.
-    pub fn lets_wait(&self) -> bool {
-        matches!(self.kind, Kind::Client(_))
-    }
-}
-
-impl Node {
-    pub fn new(index: NodeIndex, name: String, role: Role) -> Node {
-        Node {
-            name,
-            role,
-            index,
-            lives: 0,
-            state: State::Down {
-                status: String::new(),
-            },
-            paused: false,
-            backlog: VecDeque::new(),
-            ending: Ending::Unasked,
-            seen: Seen::default(),
-            directory: Directory::default(),
-            first_incarnation: None,
-            older: None,
-            said: VecDeque::new(),
-        }
-    }
-
-    /// Its present or last process.
-    pub fn life(&self) -> Life {
-        Life {
-            node: self.index,
-            number: self.lives,
-        }
-    }
-
-    pub fn is_down(&self) -> bool {
-        matches!(self.state, State::Down { .. })
-    }
-
-    pub fn is_server(&self) -> bool {
-        matches!(self.role, Role::Server(_))
-    }
-
-    /// How its process ended, if it did.
-    pub fn status(&self) -> Option<&str> {
-        match &self.state {
-            State::Down { status } => Some(status),
-            State::Starting | State::Running(_) => None,
-        }
-    }
-
-    /// Whether it left for good.
-    pub fn has_left(&self) -> bool {
-        self.ending == Ending::InOrder && self.is_down()
-    }
-
-    pub fn last_words(&self) -> Vec<String> {
-        self.said.iter().cloned().collect()
-    }
-
-    pub fn process(&mut self) -> Option<&mut Process> {
-        match &mut self.state {
-            State::Running(process) => Some(process),
-            State::Down { .. } | State::Starting => None,
-        }
-    }
 }
 
 impl World {
@@ -393,11 +252,7 @@ impl World {
 
     /// A node's words for people.
     pub fn say(&mut self, node: NodeIndex, words: impl Into<String>) {
-        let said = &mut self.nodes[node].said;
-        if said.len() == LAST_WORDS {
-            said.pop_front();
-        }
-        said.push_back(words.into());
+        self.nodes[node].say(words.into());
     }
 
     /// Counts an effect that is about to be carried out. False if the process is gone, killed by this
