@@ -1,8 +1,10 @@
 //! What was typed. [`crate::commands::lower`] turns it into what it means.
 
+mod bench;
 mod by_hand;
 mod runs;
 
+pub use bench::{BenchArgs, Measured};
 pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
 pub use runs::{RunArgs, SelftestArgs, ShrinkArgs};
 
@@ -99,6 +101,8 @@ pub enum Typed {
     Shrink(ShrinkArgs),
     /// Plant bugs that real systems had, and see whether they are noticed
     Selftest(SelftestArgs),
+    /// Measure how fast a cluster is: messages a second and how long each takes
+    Bench(BenchArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell that will read it

@@ -128,6 +128,11 @@ impl Ports {
         }
     }
 
+    /// Those of no cluster.
+    pub fn none() -> Ports {
+        Ports::of_running((Ipv4Addr::LOCALHOST, 0).into(), Vec::new())
+    }
+
     /// Addresses that nobody checked, for command lines that nobody runs.
     #[cfg(test)]
     pub fn for_tests(servers: u16) -> Ports {

@@ -6,7 +6,7 @@ use clap_complete::Shell;
 
 use super::node;
 use super::{
-    BreakRequest, ChatRequest, CheckRequest, DownRequest, ExportRequest, HealRequest,
+    BenchRequest, BreakRequest, ChatRequest, CheckRequest, DownRequest, ExportRequest, HealRequest,
     HistoryRequest, LogsRequest, NodeRequest, PlanExportRequest, PsRequest, ReportRequest,
     ResumeRequest, RunRequest, SelftestRequest, ShrinkRequest, UpRequest,
 };
@@ -37,6 +37,7 @@ pub enum Command {
     LogDump(PathBuf),
     Shrink(Box<ShrinkRequest>),
     Selftest(SelftestRequest),
+    Bench(BenchRequest),
     Completions(Shell),
     Node(NodeRequest),
 }
@@ -88,6 +89,7 @@ pub fn lower(typed: Cli) -> Result<Command, Failure> {
         Typed::Log(LogTyped::Dump { node_dir }) => Command::LogDump(node_dir),
         Typed::Shrink(typed) => Command::Shrink(Box::new(ShrinkRequest::new(typed)?)),
         Typed::Selftest(typed) => Command::Selftest(SelftestRequest::new(typed)?),
+        Typed::Bench(typed) => Command::Bench(BenchRequest::new(typed)?),
         Typed::Completions { shell } => Command::Completions(shell),
         Typed::Node(typed) => Command::Node(node::lower(typed)?),
     })

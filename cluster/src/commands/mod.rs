@@ -1,5 +1,6 @@
 //! What each command means, and doing it.
 
+mod bench;
 mod by_hand;
 mod chat;
 mod check;
@@ -27,6 +28,7 @@ mod up;
 mod validate;
 mod words;
 
+pub use bench::BenchRequest;
 pub use by_hand::{BreakRequest, HealRequest, ResumeRequest};
 pub use chat::ChatRequest;
 pub use check::CheckRequest;
@@ -78,6 +80,7 @@ pub fn execute(command: Command) -> Result<Outcome, Failure> {
         Command::LogDump(dir) => log_dump::log_dump(&dir),
         Command::Shrink(request) => shrink::run(&request),
         Command::Selftest(request) => selftest::selftest(&request),
+        Command::Bench(request) => bench::bench(&request),
         Command::Completions(shell) => completions::completions(shell),
         Command::Node(request) => node::node(request),
     }

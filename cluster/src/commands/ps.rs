@@ -226,6 +226,7 @@ mod tests {
             leader: Some(ballot),
             majority: true,
             chosen: Slot(12),
+            syncs: 0,
             messages: 9,
             clients: vec![ClientInfo {
                 client: ClientId(1),

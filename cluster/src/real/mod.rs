@@ -77,6 +77,14 @@ pub struct RealTarget {
     released: bool,
 }
 
+/// The processes of a cluster, and the ports that are kept for them as long as this lives. Nothing
+/// is ended when this is dropped.
+#[derive(Debug)]
+pub struct HandedOver {
+    pub nodes: Vec<(NodeSpec, Process)>,
+    pub ports: Ports,
+}
+
 /// What other threads report.
 enum Incoming {
     Events {
@@ -98,6 +106,16 @@ impl RealTarget {
             let address = self.address_of(node.name());
             (&node.spec, address, &node.process)
         })
+    }
+
+    /// Gives everything that runs away to somebody who ends it, and watches it no more: what the
+    /// nodes report is read by nobody.
+    pub fn hand_over(mut self) -> HandedOver {
+        let nodes = self.nodes.drain(..);
+        HandedOver {
+            nodes: nodes.map(|node| (node.spec, node.process)).collect(),
+            ports: std::mem::replace(&mut self.ports, Ports::none()),
+        }
     }
 
     /// Whether any node still runs.

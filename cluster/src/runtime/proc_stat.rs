@@ -1,6 +1,7 @@
 //! What Linux says of a process in `/proc`: its state, and who it is beyond its reusable pid.
 
 use std::fs;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +20,22 @@ pub struct ProcStat {
     pub state: char,
     pub group: u32,
     pub start_ticks: u64,
+    /// What all its threads, or the one thread, used of the processors so far.
+    pub cpu: Duration,
 }
+
+/// Linux counts in ticks of this length wherever it shows times to programs.
+const TICK: Duration = Duration::from_millis(10);
 
 impl ProcStat {
     /// None when there is no such process.
     pub fn read(pid: u32) -> Option<ProcStat> {
         parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The same of one thread of this process.
+    pub fn of_own_thread(thread: i32) -> Option<ProcStat> {
+        parse(&fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?)
     }
 
     /// A zombie runs no more; it only waits for its parent to ask how it ended.
@@ -99,13 +110,15 @@ fn parse(text: &str) -> Option<ProcStat> {
     let (_, rest) = text.rsplit_once(") ")?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    // Fields 4 (parent), 5 (group), then 22 (start time).
+    // Fields 4 (parent), 5 (group), 14 and 15 (time in the program and in the kernel), 22 (start).
     let group = fields.nth(1)?.parse().ok()?;
-    let start_ticks = fields.nth(16)?.parse().ok()?;
+    let (user, system): (u32, u32) = (fields.nth(8)?.parse().ok()?, fields.next()?.parse().ok()?);
+    let start_ticks = fields.nth(6)?.parse().ok()?;
     Some(ProcStat {
         state,
         group,
         start_ticks,
+        cpu: TICK * user + TICK * system,
     })
 }
 
@@ -121,7 +134,8 @@ mod tests {
             Some(ProcStat {
                 state: 'T',
                 group: 4242,
-                start_ticks: 987_654
+                start_ticks: 987_654,
+                cpu: Duration::from_millis(30),
             })
         );
         assert_eq!(parse("garbage"), None);

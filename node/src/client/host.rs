@@ -66,7 +66,7 @@ pub enum HostEffect {
 pub struct Host {
     name: String,
     rng: ChaCha8Rng,
-    /// Numbered from 0. The first listens for all.
+    /// Numbered from 0. Only the first may listen.
     sessions: Vec<Session>,
     by_id: BTreeMap<ClientId, usize>,
     /// When each session wants a tick, for finding the first.
@@ -86,7 +86,24 @@ pub struct Host {
 impl Host {
     /// A process whose sessions ask the balancer for servers at once.
     pub fn new(config: HostConfig, now: Duration) -> Host {
-        let count = config.load.as_ref().map_or(1, |load| load.sessions.max(1)) as usize;
+        let count = config.load.as_ref().map_or(1, |load| load.sessions.max(1));
+        Host::of_sessions(config, count, true, now)
+    }
+
+    /// A process of so many sessions none of which listens to the chat, or does anything before it
+    /// is told to.
+    pub fn crowd(name: String, sessions: u32, seed: u64, now: Duration) -> Host {
+        let config = HostConfig {
+            name,
+            client: None,
+            load: None,
+            seed,
+        };
+        Host::of_sessions(config, sessions, false, now)
+    }
+
+    fn of_sessions(config: HostConfig, count: u32, listens: bool, now: Duration) -> Host {
+        let count = count as usize;
         let mut host = Host {
             name: config.name,
             rng: ChaCha8Rng::seed_from_u64(config.seed),
@@ -104,7 +121,7 @@ impl Host {
         for number in 0..count {
             let first = number == 0;
             let client = config.client.filter(|_| first);
-            let session = host.new_session(now, client, first);
+            let session = host.new_session(now, client, first && listens);
             host.by_id.insert(session.client(), number);
             host.sessions.push(session);
             host.carry_out(now, number);
@@ -166,6 +183,18 @@ impl Host {
                 self.generator = None;
             }
         }
+    }
+
+    /// Says something in one of the sessions, and returns its sequence number there.
+    pub fn say_in(&mut self, now: Duration, at_ms: u64, session: usize, text: String) -> u64 {
+        let seq = self.sessions[session].say(now, at_ms, text);
+        self.carry_out(now, session);
+        seq
+    }
+
+    /// The number of the session that has this id now.
+    pub fn number_of(&self, client: ClientId) -> Option<usize> {
+        self.by_id.get(&client).copied()
     }
 
     /// Time has passed: ticks the sessions that are due, replaces those that parted, and says what

@@ -15,6 +15,8 @@ pub struct Write {
 #[derive(Debug)]
 pub struct Written {
     pub number: u64,
+    /// How often the log was synced so far.
+    pub syncs: u64,
     /// Where the values of its records are.
     pub located: Vec<Located>,
 }
@@ -30,6 +32,7 @@ pub fn start(
     std::thread::Builder::new()
         .name("log".into())
         .spawn(move || {
+            let mut syncs = 0;
             while let Ok(first) = writes.recv() {
                 let mut number = first.number;
                 let mut records = first.records;
@@ -38,7 +41,14 @@ pub fn start(
                     records.extend(next.records);
                 }
                 match writer.commit(&records) {
-                    Ok(located) => done(Written { number, located }),
+                    Ok(located) => {
+                        syncs += 1;
+                        done(Written {
+                            number,
+                            syncs,
+                            located,
+                        });
+                    }
                     Err(error) => {
                         fatal(error.to_string());
                         break;

@@ -225,7 +225,7 @@ impl Door {
 }
 
 /// Raises the limit of open descriptors as far as it goes, and says how many there may be.
-fn raise_descriptors() -> u64 {
+pub(super) fn raise_descriptors() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return FEW_DESCRIPTORS;
     };

@@ -164,6 +164,7 @@ async fn serve(
         clients: BTreeMap::new(),
         balancer: dial::balancer(&shared),
         registration: Registration::default(),
+        syncs: 0,
     };
     for &(peer, address) in &shared.config.members {
         if peer != me {
@@ -234,6 +235,7 @@ struct World {
     clients: BTreeMap<ConnId, Outbox<ServerMessage>>,
     balancer: Outbox<BalancerMessage>,
     registration: Registration,
+    syncs: u64,
 }
 
 impl World {
@@ -277,7 +279,10 @@ impl World {
             }
             Input::PeerConnected(peer) => server.connected(peer),
             Input::BalancerConnected => server.balancer_connected(now),
-            Input::Written(written) => server.persisted(now, written.number, &written.located),
+            Input::Written(written) => {
+                self.syncs = written.syncs;
+                server.persisted(now, written.number, &written.located);
+            }
             Input::Fatal(error) => return Err(NodeError::Disk(error)),
         }
         Ok(())
@@ -303,6 +308,7 @@ impl World {
             if let ServerMessage::Status(status) = &mut message {
                 let links = |links: &mut NodeLinks| (links.generation(), links.counts());
                 (status.links, status.link_counts) = self.gate.with_links(links);
+                status.syncs = self.syncs;
             }
             if let Some(outbox) = self.clients.get(&conn) {
                 outbox.send(message);

@@ -306,7 +306,8 @@ impl Server {
             chosen: self.replica.chosen(),
             messages: self.history.last_index(),
             clients: self.listeners.infos(),
-            // The link table is the shell's; it fills these in.
+            // The disk and the link table are the shell's; it fills these in.
+            syncs: 0,
             links: 0,
             link_counts: Vec::new(),
         }

@@ -207,6 +207,8 @@ pub struct ServerStatus {
     pub chosen: Slot,
     /// Messages in the chat.
     pub messages: u64,
+    /// How often the process synced its log.
+    pub syncs: u64,
     pub clients: Vec<ClientInfo>,
     /// The generation of the link table in force, and what each of its rules did.
     pub links: u64,

@@ -1,6 +1,7 @@
 //! A client process around its [`Host`]: connections, the clocks, and what its user asks.
 
 mod connections;
+mod crowd;
 mod work;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +19,7 @@ use crate::wire::{BalancerAnswer, ServerMessage};
 
 use connections::{Closed, Connections};
 
+pub use crowd::{Answered, Crowd, run_crowd};
 pub use work::run_client;
 
 /// Inputs that may wait; more hold their connections back.

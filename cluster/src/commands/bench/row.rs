@@ -1,0 +1,168 @@
+//! What was measured, as rows of a table or as JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::disk::Syncs;
+use super::tally::Measured;
+use crate::output::wide_columns;
+
+/// One measurement.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    pub system: &'static str,
+    pub servers: u16,
+    pub clients: u32,
+    pub connections: u32,
+    pub in_flight: u32,
+    pub bytes: u32,
+    pub seconds: f64,
+    pub acks: u64,
+    pub acks_per_s: f64,
+    pub p50_us: f64,
+    pub p95_us: f64,
+    pub p99_us: f64,
+    pub p999_us: f64,
+    pub max_us: f64,
+    /// Of one server, on average.
+    pub fsyncs_per_s: f64,
+    pub messages_per_fsync: f64,
+    pub fdatasync_p50_us: f64,
+    pub fdatasync_min_us: f64,
+    /// Processor seconds for a million messages, by node; `load` is the clients.
+    pub cpu: BTreeMap<String, f64>,
+    /// How often the leader changed.
+    pub elections: u64,
+}
+
+/// How much was measured, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    pub servers: u16,
+    pub clients: u32,
+    pub connections: u32,
+    pub in_flight: u32,
+    pub bytes: u32,
+}
+
+/// What one round, or several together, came to.
+#[derive(Debug, Clone)]
+pub struct Round {
+    pub measured: Measured,
+    /// Of all servers together.
+    pub fsyncs: u64,
+    pub cpu_s: BTreeMap<String, f64>,
+    pub elections: u64,
+    pub disk: Syncs,
+}
+
+impl Row {
+    pub fn new(system: &'static str, shape: Shape, round: &Round) -> Row {
+        let measured = &round.measured;
+        let (acks, seconds) = (measured.acks(), measured.lasted.as_secs_f64());
+        let fsyncs = round.fsyncs as f64 / f64::from(shape.servers);
+        let millions = acks as f64 / 1e6;
+        let cpu = round.cpu_s.iter();
+        Row {
+            system,
+            servers: shape.servers,
+            clients: shape.clients,
+            connections: shape.connections,
+            in_flight: shape.in_flight,
+            bytes: shape.bytes,
+            seconds,
+            acks,
+            acks_per_s: measured.acks_per_s(),
+            p50_us: measured.percentile_us(50.0),
+            p95_us: measured.percentile_us(95.0),
+            p99_us: measured.percentile_us(99.0),
+            p999_us: measured.percentile_us(99.9),
+            max_us: measured.max_us(),
+            fsyncs_per_s: fsyncs / seconds,
+            messages_per_fsync: per(acks as f64, fsyncs),
+            fdatasync_p50_us: round.disk.p50_us,
+            fdatasync_min_us: round.disk.min_us,
+            cpu: cpu
+                .map(|(node, s)| (node.clone(), per(*s, millions)))
+                .collect(),
+            elections: round.elections,
+        }
+    }
+}
+
+/// Nothing in nothing is nothing.
+fn per(value: f64, of: f64) -> f64 {
+    if of > 0.0 { value / of } else { 0.0 }
+}
+
+/// A line of JSON.
+pub fn json(row: &impl Serialize) -> String {
+    let mut line = serde_json::to_string(row).expect("plain numbers are JSON");
+    line.push('\n');
+    line
+}
+
+/// The rows as a table.
+pub fn table(rows: &[Row]) -> String {
+    let header = [
+        "SYSTEM",
+        "CLIENTS",
+        "ACKS/S",
+        "P50",
+        "P95",
+        "P99",
+        "P99.9",
+        "MAX",
+        "FSYNCS/S",
+        "MSGS/FSYNC",
+        "FDATASYNC",
+        "(MIN)",
+    ];
+    let cells = rows.iter().map(|row| {
+        vec![
+            row.system.to_owned(),
+            row.clients.to_string(),
+            format!("{:.0}", row.acks_per_s),
+            time(row.p50_us),
+            time(row.p95_us),
+            time(row.p99_us),
+            time(row.p999_us),
+            time(row.max_us),
+            format!("{:.0}", row.fsyncs_per_s),
+            format!("{:.1}", row.messages_per_fsync),
+            time(row.fdatasync_p50_us),
+            time(row.fdatasync_min_us),
+        ]
+    });
+    wide_columns(&header, cells)
+}
+
+/// Processor time by node, as a table.
+pub fn cpu_table(rows: &[Row]) -> String {
+    let nodes: std::collections::BTreeSet<&String> =
+        rows.iter().flat_map(|row| row.cpu.keys()).collect();
+    let mut header = vec!["CPU S/MILLION", "CLIENTS"];
+    header.extend(nodes.iter().map(|node| node.as_str()));
+    let cells = rows.iter().map(|row| {
+        let mut cells = vec![row.system.to_owned(), row.clients.to_string()];
+        cells.extend(nodes.iter().map(|node| {
+            row.cpu
+                .get(*node)
+                .map_or("-".to_owned(), |s| format!("{s:.2}"))
+        }));
+        cells
+    });
+    wide_columns(&header, cells)
+}
+
+/// A time as a person reads it.
+pub fn time(microseconds: f64) -> String {
+    if microseconds < 1_000.0 {
+        format!("{microseconds:.0} µs")
+    } else if microseconds < 1_000_000.0 {
+        format!("{:.2} ms", microseconds / 1e3)
+    } else {
+        format!("{:.2} s", microseconds / 1e6)
+    }
+}
