@@ -4,10 +4,11 @@ mod bench;
 mod by_hand;
 mod runs;
 
-pub use bench::{BenchArgs, Measured};
+pub use bench::{BenchArgs, CompareArgs, Compared, ThroughputArgs};
 pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
 pub use runs::{RunArgs, SelftestArgs, ShrinkArgs};
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -267,6 +268,21 @@ pub enum NodeTyped {
     Balancer(BalancerArgs),
     /// A chat client: reads commands as JSON lines, or makes load
     Client(ClientArgs),
+    /// Another program, of a system that `bench` compares with
+    Companion(CompanionArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CompanionArgs {
+    /// The node's directory
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// Die with this process, which must be the parent
+    #[arg(long, value_name = "PID")]
+    pub die_with_parent: Option<u32>,
+    /// The program and its arguments
+    #[arg(required = true, last = true)]
+    pub command: Vec<OsString>,
 }
 
 /// What every node is told.

@@ -1,6 +1,8 @@
 //! What was typed to measure.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 
 /// The most servers, as in a plan.
 const MOST_SERVERS: i64 = 9;
@@ -13,12 +15,12 @@ const MOST_BYTES: i64 = 65_536;
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     #[command(flatten)]
-    pub load: Measured,
+    pub throughput: ThroughputArgs,
 }
 
 /// A load, and how to show what it came to.
 #[derive(Debug, Args)]
-pub struct Measured {
+pub struct ThroughputArgs {
     /// How many servers the cluster has
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=MOST_SERVERS))]
     pub servers: u16,
@@ -37,7 +39,29 @@ pub struct Measured {
     /// How many connections the clients share [default: each has its own]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4000))]
     pub connections: Option<u32>,
+    /// Measure each row so often, each time a new cluster, and count all as one
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    #[command(flatten)]
+    pub compare: CompareArgs,
     /// Print a JSON object a row instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to measure beside this program's own cluster.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Measure another system under the same load in turns, and print the ratio
+    #[arg(long, value_name = "SYSTEM", value_enum)]
+    pub compare: Option<Compared>,
+    /// The etcd server's program [default: the `etcd` in PATH]
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    pub etcd: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compared {
+    /// An etcd that is installed (Debian: etcd-server), as durable as it comes
+    Etcd,
 }

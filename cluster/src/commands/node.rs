@@ -1,6 +1,8 @@
 //! `node`: one node in the foreground, until it is told to stop.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
 use paxosctl_node::drive::{
@@ -9,9 +11,9 @@ use paxosctl_node::drive::{
 use paxosctl_node::ids::{ClientId, ServerId};
 use paxosctl_node::planted::{self, UnknownBug};
 
-use crate::cli::{NodeTyped, OnDamageTyped};
+use crate::cli::{CompanionArgs, NodeTyped, OnDamageTyped};
 use crate::exit::{Failure, Outcome};
-use crate::runtime::die_with_parent;
+use crate::runtime::{become_tied, die_with_parent};
 
 /// The bug to plant in a node's process, in a build that has them.
 const PLANTED_BUG: &str = "PAXOSCTL_PLANTED_BUG";
@@ -30,11 +32,40 @@ pub enum NodeKind {
     Server(ServerConfig),
     Balancer(BalancerConfig),
     Client(ClientConfig),
+    Companion(Companion),
+}
+
+/// A program that is none of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    program: OsString,
+    arguments: Vec<OsString>,
+}
+
+impl Companion {
+    /// Turns this process into the program's; comes back only if that fails. What its environment
+    /// says of etcd would be mixed with what it is told here.
+    fn become_it(self, parent: Option<u32>) -> Failure {
+        if let Some(parent) = parent
+            && let Err(error) = become_tied(parent)
+        {
+            return Failure::Cluster(error.to_string());
+        }
+        let mut command = std::process::Command::new(&self.program);
+        command.args(self.arguments);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ETCD_") && name != "ETCD_UNSUPPORTED_ARCH" {
+                command.env_remove(name);
+            }
+        }
+        Failure::file("run", self.program.as_ref(), command.exec())
+    }
 }
 
 /// Finds out what was meant.
 pub(super) fn lower(typed: NodeTyped) -> Result<NodeRequest, Failure> {
     let (node, kind) = match typed {
+        NodeTyped::Companion(companion) => return Ok(companion_of(companion)),
         NodeTyped::Server(server) => {
             let id = ServerId(server.id);
             if !server.members.iter().any(|(member, _)| *member == id) {
@@ -88,6 +119,18 @@ pub(super) fn lower(typed: NodeTyped) -> Result<NodeRequest, Failure> {
     })
 }
 
+fn companion_of(typed: CompanionArgs) -> NodeRequest {
+    let mut command = typed.command.into_iter();
+    NodeRequest {
+        dir: typed.dir,
+        parent: typed.die_with_parent,
+        kind: NodeKind::Companion(Companion {
+            program: command.next().unwrap_or_default(),
+            arguments: command.collect(),
+        }),
+    }
+}
+
 /// The servers are s1 to sN, each of them once.
 fn check_members(members: &[(ServerId, SocketAddr)]) -> Result<(), Failure> {
     let mut listed: Vec<ServerId> = members.iter().map(|(server, _)| *server).collect();
@@ -114,15 +157,18 @@ pub fn node(request: NodeRequest) -> Result<Outcome, Failure> {
     }
     std::fs::create_dir_all(&request.dir)
         .map_err(|error| Failure::file("make", &request.dir, error))?;
-    if let Some(parent) = request.parent {
-        die_with_parent(parent, &request.dir)
-            .map_err(|error| Failure::Cluster(error.to_string()))?;
-    }
+    let tie = || match request.parent {
+        Some(parent) => die_with_parent(parent, &request.dir)
+            .map_err(|error| Failure::Cluster(error.to_string())),
+        None => Ok(()),
+    };
     match request.kind {
-        NodeKind::Server(config) => drive::run_server(config),
-        NodeKind::Balancer(config) => drive::run_balancer(config),
-        NodeKind::Client(config) => drive::run_client(config),
-    }
+        NodeKind::Server(config) => tie().map(|()| drive::run_server(config)),
+        NodeKind::Balancer(config) => tie().map(|()| drive::run_balancer(config)),
+        NodeKind::Client(config) => tie().map(|()| drive::run_client(config)),
+        // It is tied in a way that outlasts becoming another program.
+        NodeKind::Companion(companion) => return Err(companion.become_it(request.parent)),
+    }?
     .map_err(|error| Failure::Cluster(error.to_string()))?;
     Ok(Outcome::Success)
 }

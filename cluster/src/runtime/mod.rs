@@ -9,7 +9,7 @@ mod process;
 mod tail;
 mod teardown;
 
-pub use parent::{ParentGone, RELEASED_FILE, die_with_parent};
+pub use parent::{ParentGone, RELEASED_FILE, become_tied, die_with_parent};
 pub use proc_stat::{Identity, ProcStat, boot_id};
 pub use process::{Process, State};
 pub use tail::{Tail, Watcher, last_lines};

@@ -47,6 +47,22 @@ pub fn die_with_parent(parent: u32, dir: &Path) -> Result<(), ParentGone> {
     }
 }
 
+/// The same for a process that is about to become another program, which cannot be released. It is
+/// tied to the end of the calling thread's parent; the calling thread is the program's main one.
+///
+/// # Errors
+/// The parent is gone already, or the system refused.
+pub fn become_tied(parent: u32) -> Result<(), ParentGone> {
+    set_pdeathsig(Signal::SIGKILL).map_err(|error| ParentGone::Refused {
+        parent,
+        source: error.into(),
+    })?;
+    match getppid() == Pid::from_raw(parent as i32) {
+        true => Ok(()),
+        false => Err(ParentGone::Gone { parent }),
+    }
+}
+
 fn hold(ready: &mpsc::Sender<io::Result<()>>, released: &Path) {
     let tie = || -> io::Result<_> {
         set_pdeathsig(Signal::SIGKILL)?;

@@ -1,6 +1,9 @@
 //! `bench`: how fast a cluster is, measured on real processes as `up` starts them.
 
+mod cluster;
+mod compared;
 mod disk;
+mod etcd;
 mod load;
 mod nodes;
 mod row;
@@ -23,7 +26,7 @@ impl BenchRequest {
     /// # Errors
     /// What was typed makes no sense together.
     pub(super) fn new(typed: BenchArgs) -> Result<BenchRequest, Failure> {
-        Ok(BenchRequest::Throughput(Throughput::new(typed.load)?))
+        Ok(BenchRequest::Throughput(Throughput::new(typed.throughput)?))
     }
 }
 

@@ -1,12 +1,15 @@
 //! The cluster that is measured: started as `up` starts one, and left to itself.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use paxosctl_node::drive::{Crowd, run_crowd};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::wire::ServerStatus;
 
+use super::cluster::{Cpu, Sample, cpu_of};
+use super::load::{Load, Said};
+use super::row::Shape;
 use crate::clock::monotonic;
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
@@ -15,7 +18,7 @@ use crate::output::note;
 use crate::ports::{Ports, Wishes};
 use crate::randomness::random_u64;
 use crate::real::{ClusterSpec, HandedOver, RealTarget};
-use crate::runtime::{NodeSpec, ProcStat, Process, Runtime, tear_down};
+use crate::runtime::{NodeSpec, Process, Runtime, tear_down};
 
 /// How long a server may take to say how it is. Under full load that is not at once.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,13 +33,6 @@ pub struct Nodes {
     runtime: Runtime,
     nodes: Vec<(NodeSpec, Process)>,
     ports: Ports,
-}
-
-/// What a node used of the processors.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cpu {
-    pub node: String,
-    pub used: Duration,
 }
 
 impl Nodes {
@@ -67,12 +63,23 @@ impl Nodes {
         })
     }
 
-    pub fn cluster(&self) -> u64 {
-        self.cluster
-    }
-
-    pub fn balancer(&self) -> SocketAddr {
-        self.ports.balancer
+    /// The real clients, each with a session of its own.
+    ///
+    /// # Errors
+    /// The load could not be started.
+    pub fn talk(&self, shape: Shape) -> Result<Load, Failure> {
+        let crowd = Crowd {
+            cluster: self.cluster,
+            balancer: self.ports.balancer,
+            clients: shape.clients,
+            connections: shape.connections,
+            in_flight: shape.in_flight,
+            bytes: shape.bytes,
+            seed: random_u64()?,
+        };
+        Load::start(shape.clients, move |ears| {
+            run_crowd(&crowd, &ears.stop, ears.answered).map_err(|error| error.to_string())
+        })
     }
 
     /// How each server is.
@@ -92,15 +99,20 @@ impl Nodes {
             .collect()
     }
 
-    /// What every node used of the processors so far.
-    pub fn cpu(&self) -> Vec<Cpu> {
-        self.nodes
-            .iter()
-            .map(|(spec, process)| Cpu {
-                node: spec.name.clone(),
-                used: ProcStat::read(process.pid()).map_or(Duration::ZERO, |stat| stat.cpu),
-            })
-            .collect()
+    /// # Errors
+    /// A server does not say how it is.
+    pub fn sample(&self) -> Result<Sample, Failure> {
+        let statuses = self.statuses()?;
+        let rounds = statuses.iter().map(|status| status.promised.round);
+        let cpu = self.nodes.iter().map(|(spec, process)| Cpu {
+            node: spec.name.clone(),
+            used: cpu_of(process),
+        });
+        Ok(Sample {
+            syncs: statuses.iter().map(|status| status.syncs).sum(),
+            elections: rounds.max().unwrap_or(0),
+            cpu: cpu.collect(),
+        })
     }
 
     /// Waits until all servers have the same log, with everything that was acknowledged in it and
@@ -108,7 +120,8 @@ impl Nodes {
     ///
     /// # Errors
     /// They do not.
-    pub fn hold(&self, acks: u64, open: u64, interrupt: &Interrupt) -> Result<(), Failure> {
+    pub fn hold(&self, said: Said, interrupt: &Interrupt) -> Result<(), Failure> {
+        let Said { acks, open } = said;
         let deadline = monotonic() + SETTLED_WITHIN;
         loop {
             interrupt.check()?;

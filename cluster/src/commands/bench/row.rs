@@ -1,6 +1,6 @@
 //! What was measured, as rows of a table or as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -34,6 +34,15 @@ pub struct Row {
     pub cpu: BTreeMap<String, f64>,
     /// How often the leader changed.
     pub elections: u64,
+    /// Of the first system's row: its acknowledgements a second and its p50, divided by the other's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<Ratio>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Ratio {
+    pub acks_per_s: f64,
+    pub p50: f64,
 }
 
 /// How much was measured, and how.
@@ -87,7 +96,34 @@ impl Row {
                 .map(|(node, s)| (node.clone(), per(*s, millions)))
                 .collect(),
             elections: round.elections,
+            ratio: None,
         }
+    }
+}
+
+impl Round {
+    /// Both rounds as one.
+    pub fn and(mut self, other: Round) -> Round {
+        self.measured = self.measured.and(&other.measured);
+        self.fsyncs += other.fsyncs;
+        self.elections += other.elections;
+        for (node, seconds) in other.cpu_s {
+            *self.cpu_s.entry(node).or_default() += seconds;
+        }
+        // The middle of each; together about that of both.
+        self.disk.p50_us = f64::midpoint(self.disk.p50_us, other.disk.p50_us);
+        self.disk.min_us = self.disk.min_us.min(other.disk.min_us);
+        self
+    }
+}
+
+/// Sets the ratio of the first row to the one after it, if there is one.
+pub fn compare(rows: &mut [Row]) {
+    if let [first, other, ..] = rows {
+        first.ratio = Some(Ratio {
+            acks_per_s: per(first.acks_per_s, other.acks_per_s),
+            p50: per(first.p50_us, other.p50_us),
+        });
     }
 }
 
@@ -118,6 +154,8 @@ pub fn table(rows: &[Row]) -> String {
         "MSGS/FSYNC",
         "FDATASYNC",
         "(MIN)",
+        "ACKS/S RATIO",
+        "P50 RATIO",
     ];
     let cells = rows.iter().map(|row| {
         vec![
@@ -133,24 +171,25 @@ pub fn table(rows: &[Row]) -> String {
             format!("{:.1}", row.messages_per_fsync),
             time(row.fdatasync_p50_us),
             time(row.fdatasync_min_us),
+            row.ratio
+                .map_or(String::new(), |ratio| format!("{:.2}", ratio.acks_per_s)),
+            row.ratio
+                .map_or(String::new(), |ratio| format!("{:.2}", ratio.p50)),
         ]
     });
     wide_columns(&header, cells)
 }
 
-/// Processor time by node, as a table.
-pub fn cpu_table(rows: &[Row]) -> String {
-    let nodes: std::collections::BTreeSet<&String> =
-        rows.iter().flat_map(|row| row.cpu.keys()).collect();
-    let mut header = vec!["CPU S/MILLION", "CLIENTS"];
+/// Processor time by node, of the rows of one system.
+pub fn cpu_table(system: &str, rows: &[Row]) -> String {
+    let of_it = || rows.iter().filter(|row| row.system == system);
+    let nodes: BTreeSet<&String> = of_it().flat_map(|row| row.cpu.keys()).collect();
+    let mut header = vec!["SYSTEM", "CLIENTS"];
     header.extend(nodes.iter().map(|node| node.as_str()));
-    let cells = rows.iter().map(|row| {
+    let cells = of_it().map(|row| {
         let mut cells = vec![row.system.to_owned(), row.clients.to_string()];
-        cells.extend(nodes.iter().map(|node| {
-            row.cpu
-                .get(*node)
-                .map_or("-".to_owned(), |s| format!("{s:.2}"))
-        }));
+        let of_node = |node: &&String| row.cpu.get(*node).map(|seconds| format!("{seconds:.2}"));
+        cells.extend(nodes.iter().map(|node| of_node(node).unwrap_or_default()));
         cells
     });
     wide_columns(&header, cells)

@@ -1,34 +1,32 @@
 //! How many messages a second a cluster stores, and how long each takes.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use paxosctl_node::drive::{Crowd, run_crowd};
-
+use super::cluster::System;
+use super::compared;
 use super::disk;
-use super::load::Load;
-use super::nodes::{Cpu, Nodes};
 use super::row::{self, Round, Row, Shape};
 use super::workplace::Workplace;
-use crate::cli::Measured as Typed;
+use crate::cli::ThroughputArgs;
 use crate::exit::{Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::{note, print};
-use crate::randomness::random_u64;
 
 /// What is said in this time after every client was answered once is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Throughput {
+    systems: Vec<System>,
     shapes: Vec<Shape>,
     seconds: Duration,
+    rounds: u32,
     json: bool,
 }
 
 impl Throughput {
-    pub(super) fn new(typed: Typed) -> Result<Throughput, Failure> {
+    pub(super) fn new(typed: ThroughputArgs) -> Result<Throughput, Failure> {
         let shape = |&clients: &u32| Shape {
             servers: typed.servers,
             clients,
@@ -36,113 +34,96 @@ impl Throughput {
             in_flight: typed.in_flight,
             bytes: typed.bytes,
         };
+        let shapes: Vec<Shape> = typed.clients.iter().map(shape).collect();
+        if let Some(shape) = shapes
+            .iter()
+            .find(|shape| shape.connections > MOST_CONNECTIONS)
+        {
+            return Err(Failure::Usage(format!(
+                "{} clients with a connection each are more than a balancer takes; let them share \
+                 at most {MOST_CONNECTIONS} with --connections",
+                shape.clients
+            )));
+        }
         Ok(Throughput {
-            shapes: typed.clients.iter().map(shape).collect(),
+            systems: compared::systems(&typed.compare)?,
+            shapes,
             seconds: Duration::from_secs(typed.seconds.into()),
+            rounds: typed.rounds,
             json: typed.json,
         })
     }
 }
 
+/// As many as may come through the balancer's door, and some for others.
+const MOST_CONNECTIONS: u32 = 4000;
+
 pub(super) fn measure(request: &Throughput) -> Result<Outcome, Failure> {
     let interrupt = Interrupt::install()?;
     let mut workplace = Workplace::new()?;
-    let mut rows = Vec::new();
+    let mut all = Vec::new();
     for &shape in &request.shapes {
-        note(&format!("{} clients: paxosctl", shape.clients));
-        let round = round(shape, request.seconds, &workplace.fresh(), &interrupt)?;
-        let row = Row::new("paxosctl", shape, &round);
-        if request.json {
-            print(&row::json(&row))?;
+        let mut rounds: Vec<Option<Round>> = vec![None; request.systems.len()];
+        for _ in 0..request.rounds {
+            for (system, so_far) in request.systems.iter().zip(&mut rounds) {
+                note(&format!("{}: {} clients", system.name(), shape.clients));
+                let dir = workplace.fresh();
+                let round = round(system, shape, request.seconds, &dir, &interrupt)?;
+                workplace.clear(&dir)?;
+                *so_far = Some(match so_far.take() {
+                    None => round,
+                    Some(earlier) => earlier.and(round),
+                });
+            }
         }
-        rows.push(row);
+        let measured = request.systems.iter().zip(rounds.iter().flatten());
+        let mut rows: Vec<Row> = measured
+            .map(|(system, round)| Row::new(system.name(), shape, round))
+            .collect();
+        row::compare(&mut rows);
+        if request.json {
+            for row in &rows {
+                print(&row::json(row))?;
+            }
+        }
+        all.extend(rows);
     }
     if !request.json {
-        print(&row::table(&rows))?;
-        print("\n")?;
-        print(&row::cpu_table(&rows))?;
+        print(&row::table(&all))?;
+        print("\nprocessor seconds for a million messages\n")?;
+        for system in &request.systems {
+            print(&row::cpu_table(system.name(), &all))?;
+        }
     }
     Ok(Outcome::Success)
 }
 
 /// One cluster, from its start to its end.
 fn round(
+    system: &System,
     shape: Shape,
     seconds: Duration,
     dir: &Path,
     interrupt: &Interrupt,
 ) -> Result<Round, Failure> {
-    let nodes = Nodes::start(shape.servers, dir, interrupt)?;
+    let cluster = system.start(shape.servers, dir, interrupt)?;
     let disk = disk::measure(dir)?;
-    let load = talk_to(&nodes, shape)?;
+    let load = cluster.talk(shape)?;
     load.await_all(interrupt)?;
     load.wait(WARM_UP, interrupt)?;
-    let before = Sample::of(&nodes, &load)?;
+    let before = cluster.sample(&load)?;
     load.tally().begin();
     load.wait(seconds, interrupt)?;
     let measured = load.tally().end();
-    let after = Sample::of(&nodes, &load)?;
+    let after = cluster.sample(&load)?;
     let said = load.end()?;
-    nodes.hold(said.acks, said.open, interrupt)?;
-    nodes.end()?;
+    cluster.hold(said, interrupt)?;
+    cluster.end()?;
     Ok(Round {
         measured: measured.expect("it began"),
         fsyncs: after.syncs.saturating_sub(before.syncs),
-        elections: after.ballot.saturating_sub(before.ballot),
+        elections: after.elections.saturating_sub(before.elections),
         cpu_s: after.cpu_since(&before),
         disk,
     })
-}
-
-/// The real clients, each with a session of its own.
-pub(super) fn talk_to(nodes: &Nodes, shape: Shape) -> Result<Load, Failure> {
-    let crowd = Crowd {
-        cluster: nodes.cluster(),
-        balancer: nodes.balancer(),
-        clients: shape.clients,
-        connections: shape.connections,
-        in_flight: shape.in_flight,
-        bytes: shape.bytes,
-        seed: random_u64()?,
-    };
-    Load::start(shape.clients, move |ears| {
-        run_crowd(&crowd, &ears.stop, ears.answered).map_err(|error| error.to_string())
-    })
-}
-
-/// What is counted from the beginning.
-struct Sample {
-    syncs: u64,
-    ballot: u64,
-    cpu: Vec<Cpu>,
-}
-
-impl Sample {
-    fn of(nodes: &Nodes, load: &Load) -> Result<Sample, Failure> {
-        let statuses = nodes.statuses()?;
-        let mut cpu = nodes.cpu();
-        cpu.push(Cpu {
-            node: "load".into(),
-            used: load.cpu(),
-        });
-        Ok(Sample {
-            syncs: statuses.iter().map(|status| status.syncs).sum(),
-            ballot: (statuses.iter())
-                .map(|status| status.promised.round)
-                .max()
-                .unwrap_or(0),
-            cpu,
-        })
-    }
-
-    /// Seconds by node.
-    fn cpu_since(&self, before: &Sample) -> BTreeMap<String, f64> {
-        let pairs = self.cpu.iter().zip(&before.cpu);
-        pairs
-            .map(|(after, before)| {
-                let used = after.used.saturating_sub(before.used);
-                (after.node.clone(), used.as_secs_f64())
-            })
-            .collect()
-    }
 }

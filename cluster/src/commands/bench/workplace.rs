@@ -27,8 +27,12 @@ impl Workplace {
         Ok(Workplace { dir, made: 0 })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.dir
+    /// Removes what was made under a name: a long measurement fills the disk otherwise.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn clear(&self, dir: &Path) -> Result<(), Failure> {
+        fs::remove_dir_all(dir).map_err(|error| Failure::file("remove", dir, error))
     }
 
     /// A name in it that was not given out before.
