@@ -42,7 +42,8 @@ fn chat_of(log: &[Value]) -> Chat {
     let mut chat = Chat::new();
     for (slot, value) in (1..).map(Slot).zip(log) {
         for applied in sessions.apply(slot, value) {
-            let id = (applied.command.client, applied.command.seq);
+            let command = &value.commands()[applied.position as usize];
+            let id = (command.client, command.seq);
             let before = chat.insert(id, (applied.index, slot));
             assert_eq!(before, None, "{id:?} is in the chat twice");
         }

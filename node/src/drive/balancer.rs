@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::converse::{Talk, Terms, converse};
 use super::door::{Door, Owner};
 use super::gate::Gate;
-use super::net::{Connection, Outbox};
+use super::net::Connection;
+use super::outbox::Outbox;
 use super::reporter::Reporter;
 use super::room::Room;
 use super::{BalancerConfig, NodeError, links, process};
@@ -128,7 +129,7 @@ async fn serve(config: BalancerConfig, gate: Gate, reporter: Reporter) -> Result
         reporter.events(effects.events);
         for (conn, answer) in effects.answers {
             if let Some(outbox) = connections.get(&conn) {
-                outbox.send(answer);
+                outbox.send(&answer);
             }
         }
     }

@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 
 use super::door::Door;
 use super::gate::Gate;
-use super::net::{self, Connection, Linked, Outbox, Reading};
+use super::net::{self, Connection, Linked, Reading};
+use super::outbox::{self, Outbox};
 use super::room::Room;
 
 /// What becomes of such a connection, in this order.
@@ -57,7 +58,7 @@ pub async fn converse<Out: Linked, In: Linked, I: Send + 'static>(
         |message| wrap(Talk::Message(message)),
     );
     tokio::select! {
-        _ = net::write_all(&mut queue, &mut connection.writer) => {}
+        _ = outbox::write_all(&mut queue, &mut connection.writer) => {}
         end = read => terms.door.note_end(peer, &end),
     }
     drop(inputs.send(wrap(Talk::Closed)).await);

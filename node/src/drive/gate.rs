@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::link::NodeLinks;
 
@@ -54,12 +55,30 @@ impl Gate {
     }
 
     /// Room to hold a message of so many bytes back, while there is any.
-    pub fn hold(&self, bytes: usize) -> Option<Held> {
+    fn hold(&self, bytes: usize) -> Option<Held> {
         let among = self.held.clone();
         let others = among.messages.fetch_add(1, Ordering::Relaxed);
         let with_it = among.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let held = Held { among, bytes };
         (others < MOST_HELD && with_it <= MOST_HELD_BYTES).then_some(held)
+    }
+
+    /// Does something with a message of so many bytes after a delay, holding up nobody. Where too
+    /// much is held back already, the message is lost.
+    pub fn later(
+        &self,
+        bytes: usize,
+        delay: Duration,
+        action: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let Some(held) = self.hold(bytes) else {
+            return;
+        };
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            action.await;
+            drop(held);
+        });
     }
 
     /// Asks the links, or changes them. Nothing may wait meanwhile, so no guard is handed out.

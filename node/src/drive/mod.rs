@@ -12,6 +12,7 @@ mod links;
 mod machine;
 mod net;
 mod open_log;
+mod outbox;
 mod process;
 mod real_disk;
 mod reporter;

@@ -6,29 +6,27 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::marker::PhantomData;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, timeout};
 
 use super::gate::Gate;
-use super::room::{Queued, Room};
+use super::room::Queued;
 use crate::link::{Kind, Side, Verdict};
 use crate::wire::frame::{self, FrameDecoder, FrameError};
 use crate::wire::{Hello, Welcome};
 
 /// A side that does not finish the handshake in this time is dropped.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(2);
-
-/// Bytes that one write may gather.
-const WRITE_BYTES: usize = 1024 * 1024;
 
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -79,24 +77,36 @@ impl FrameReader {
     /// The next message of at most `limit` bytes.
     pub async fn next<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, NetError> {
         loop {
-            if let Some(body) = self.decoder.next_frame(limit)? {
-                self.last_bytes = body.len();
-                return Ok(frame::decode(body)?);
+            if let Some(message) = self.arrived(limit)? {
+                return Ok(message);
             }
-            self.half.readable().await?;
-            let (half, decoder) = (&self.half, &mut self.decoder);
-            let read = ARRIVING.with_borrow_mut(|buffer| {
-                let count = half.try_read(buffer)?;
-                decoder.extend(&buffer[..count]);
-                Ok::<usize, io::Error>(count)
-            });
-            match read {
-                Ok(0) => return Err(NetError::Closed),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
+            std::future::poll_fn(|context| self.poll_more(context)).await?;
         }
+    }
+
+    /// The next message, if all of it has arrived.
+    fn arrived<T: DeserializeOwned>(&mut self, limit: usize) -> Result<Option<T>, NetError> {
+        let Some(body) = self.decoder.next_frame(limit)? else {
+            return Ok(None);
+        };
+        self.last_bytes = body.len();
+        Ok(Some(frame::decode(body)?))
+    }
+
+    /// Takes in what arrives, at least one byte.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<Result<(), NetError>> {
+        ARRIVING.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            // This, unlike `try_read`, takes a buffer that is not filled for the end of what has
+            // arrived, and saves the call that would say so.
+            ready!(Pin::new(&mut self.half).poll_read(context, &mut buffer))?;
+            let read = buffer.filled();
+            self.decoder.extend(read);
+            Poll::Ready(match read {
+                [] => Err(NetError::Closed),
+                _ => Ok(()),
+            })
+        })
     }
 }
 
@@ -185,191 +195,6 @@ pub async fn greet(
         .map_err(|_| NetError::Silent)?
 }
 
-/// Where messages for one peer are left.
-#[derive(Clone)]
-pub struct Outbox<T> {
-    to: String,
-    gate: Gate,
-    frames: FrameSender<T>,
-}
-
-/// Puts messages as frames into the queue of a connection, as far as there is room.
-struct FrameSender<T> {
-    queue: mpsc::UnboundedSender<Vec<u8>>,
-    queued: Queued,
-    of: PhantomData<fn(T)>,
-}
-
-impl<T> Clone for FrameSender<T> {
-    fn clone(&self) -> FrameSender<T> {
-        FrameSender {
-            queue: self.queue.clone(),
-            queued: self.queued.clone(),
-            of: PhantomData,
-        }
-    }
-}
-
-impl<T: Linked> FrameSender<T> {
-    fn send(&self, message: &T) {
-        if !self.queued.is_full()
-            && let Some(bytes) = encoded(message)
-        {
-            self.send_frame(bytes);
-        }
-    }
-
-    fn send_frame(&self, bytes: Vec<u8>) {
-        let length = bytes.len();
-        if self.queued.enter(length) && self.queue.send(bytes).is_err() {
-            self.queued.leave(length);
-        }
-    }
-}
-
-/// The message as a frame. What cannot be encoded cannot be sent: like a lost message.
-fn encoded<T: Serialize>(message: &T) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    frame::encode(message, &mut bytes).ok().map(|()| bytes)
-}
-
-/// The frames that wait for a connection: what [`write_all`] writes.
-pub struct Frames {
-    queue: mpsc::UnboundedReceiver<Vec<u8>>,
-    queued: Queued,
-    /// Bytes that were taken out and are being written.
-    leaving: usize,
-}
-
-impl Frames {
-    /// The next frames, at least one, once there are any.
-    async fn next(&mut self) -> Option<Vec<u8>> {
-        let mut bytes = self.queue.recv().await?;
-        while bytes.len() < WRITE_BYTES
-            && let Ok(more) = self.queue.try_recv()
-        {
-            bytes.extend_from_slice(&more);
-        }
-        self.leaving = bytes.len();
-        Some(bytes)
-    }
-
-    /// What was taken out last has left.
-    fn left(&mut self) {
-        self.queued.leave(std::mem::take(&mut self.leaving));
-    }
-
-    /// Forgets everything that waits.
-    pub fn clear(&mut self) {
-        while let Ok(bytes) = self.queue.try_recv() {
-            self.queued.leave(bytes.len());
-        }
-    }
-}
-
-impl Drop for Frames {
-    fn drop(&mut self) {
-        self.queue.close();
-        self.clear();
-        self.left();
-    }
-}
-
-impl<T: Linked> Outbox<T> {
-    /// An outbox within `room`, and the queue to be given to [`write_all`].
-    pub fn new(to: &str, gate: &Gate, room: &Room) -> (Outbox<T>, Frames) {
-        let (queue, receiver) = mpsc::unbounded_channel();
-        let queued = room.queue();
-        let frames = FrameSender {
-            queue,
-            queued: queued.clone(),
-            of: PhantomData,
-        };
-        let outbox = Outbox {
-            to: to.to_string(),
-            gate: gate.clone(),
-            frames,
-        };
-        let frames = Frames {
-            queue: receiver,
-            queued,
-            leaving: 0,
-        };
-        (outbox, frames)
-    }
-
-    /// How much waits here.
-    pub fn queued(&self) -> Queued {
-        self.frames.queued.clone()
-    }
-
-    /// Sends through the link table. A full queue drops the message.
-    pub fn send(&self, message: T) {
-        let kind = message.kind();
-        match self.gate.with_links(|links| links.sending(&self.to, kind)) {
-            Verdict::Dropped => {}
-            Verdict::Untouched => self.frames.send(&message),
-            Verdict::Copies(delays) => {
-                for delay in delays {
-                    if delay.is_zero() {
-                        self.frames.send(&message);
-                        continue;
-                    }
-                    let Some(bytes) = encoded(&message) else {
-                        return;
-                    };
-                    let (frames, length) = (self.frames.clone(), bytes.len());
-                    let send = async move { frames.send_frame(bytes) };
-                    later(&self.gate, length, delay, send);
-                }
-            }
-        }
-    }
-}
-
-/// Does something with a message after a delay, holding up nobody. Where too many are held back
-/// already, the message is lost.
-fn later(
-    gate: &Gate,
-    bytes: usize,
-    delay: Duration,
-    action: impl Future<Output = ()> + Send + 'static,
-) {
-    let Some(held) = gate.hold(bytes) else {
-        return;
-    };
-    tokio::spawn(async move {
-        tokio::time::sleep(delay).await;
-        action.await;
-        drop(held);
-    });
-}
-
-/// Waits for something while there is no connection. What comes out of the queue meanwhile is
-/// dropped: it would be stale by the time that it could be sent, and take memory until then.
-pub async fn discarding<R>(frames: &mut Frames, until: impl Future<Output = R>) -> R {
-    let drain = async {
-        while frames.next().await.is_some() {
-            frames.left();
-        }
-        std::future::pending::<R>().await
-    };
-    tokio::select! {
-        biased;
-        result = until => result,
-        result = drain => result,
-    }
-}
-
-/// Writes what comes out of the queue, many messages at a time, until either side ends.
-pub async fn write_all(frames: &mut Frames, writer: &mut OwnedWriteHalf) -> Result<(), NetError> {
-    while let Some(bytes) = frames.next().await {
-        writer.write_all(&bytes).await?;
-        frames.left();
-    }
-    Ok(())
-}
-
 /// How a connection is read.
 pub struct Reading<'a> {
     /// The largest message, in bytes.
@@ -383,19 +208,72 @@ pub struct Reading<'a> {
     pub idle_limit: Option<Duration>,
 }
 
-impl Reading<'_> {
-    async fn next<T: Linked>(&self, reader: &mut FrameReader) -> Result<T, NetError> {
-        let next = async {
-            if let Some(answers) = &self.answers {
-                answers.uncrowded().await;
+/// Ends a connection on which nothing comes for too long.
+struct Patience {
+    limit: Duration,
+    heard_at: Instant,
+    /// Set anew only when it goes off, because something comes far more often.
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Patience {
+    fn new(limit: Duration) -> Patience {
+        Patience {
+            limit,
+            heard_at: Instant::now(),
+            alarm: Box::pin(tokio::time::sleep(limit)),
+        }
+    }
+
+    /// Ready when nothing was heard for too long.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<NetError> {
+        loop {
+            ready!(self.alarm.as_mut().poll(context));
+            let until = self.heard_at + self.limit;
+            if Instant::now() >= until {
+                let limit = self.limit;
+                return Poll::Ready(NetError::Idle { limit });
             }
-            reader.next::<T>(self.limit_bytes).await
+            self.alarm.as_mut().reset(until);
+        }
+    }
+
+    /// What comes of `work`, unless that takes too long.
+    async fn during<R>(
+        patience: &mut Option<Patience>,
+        work: impl Future<Output = Result<R, NetError>>,
+    ) -> Result<R, NetError> {
+        let Some(patience) = patience else {
+            return work.await;
         };
-        match self.idle_limit {
-            None => next.await,
-            Some(limit) => timeout(limit, next)
-                .await
-                .map_err(|_| NetError::Idle { limit })?,
+        let mut work = pin!(work);
+        std::future::poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(done) => {
+                patience.heard_at = Instant::now();
+                Poll::Ready(done)
+            }
+            Poll::Pending => patience.poll_end(context).map(Err),
+        })
+        .await
+    }
+}
+
+impl Reading<'_> {
+    async fn next<T: Linked>(
+        &self,
+        reader: &mut FrameReader,
+        patience: &mut Option<Patience>,
+    ) -> Result<T, NetError> {
+        if let Some(answers) = self.answers.as_ref().filter(|answers| answers.is_crowded()) {
+            let taken = async {
+                answers.uncrowded().await;
+                Ok(())
+            };
+            Patience::during(patience, taken).await?;
+        }
+        match reader.arrived(self.limit_bytes)? {
+            Some(message) => Ok(message),
+            None => Patience::during(patience, reader.next(self.limit_bytes)).await,
         }
     }
 }
@@ -408,8 +286,9 @@ pub async fn read_all<T: Linked, I: Send + 'static>(
     inputs: &mpsc::Sender<I>,
     wrap: impl Fn(T) -> I,
 ) -> NetError {
+    let mut patience = reading.idle_limit.map(Patience::new);
     loop {
-        let message = match reading.next::<T>(reader).await {
+        let message = match reading.next::<T>(reader, &mut patience).await {
             Ok(message) => message,
             Err(error) => return error,
         };
@@ -430,7 +309,7 @@ pub async fn read_all<T: Linked, I: Send + 'static>(
                         }
                         continue;
                     }
-                    later(reading.gate, reader.last_bytes, delay, async move {
+                    reading.gate.later(reader.last_bytes, delay, async move {
                         drop(inputs.send(input).await);
                     });
                 }

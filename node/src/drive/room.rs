@@ -71,14 +71,10 @@ impl Queued {
         bytes > 0 && bytes >= self.room.share()
     }
 
-    /// Takes room for a message; false if there is none.
-    pub fn enter(&self, bytes: usize) -> bool {
-        if self.is_full() {
-            return false;
-        }
+    /// Takes room for a message, of which there is some unless the queue is full.
+    pub fn enter(&self, bytes: usize) {
         self.state.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.room.used.fetch_add(bytes, Ordering::Relaxed);
-        true
     }
 
     /// Gives back the room of messages that were taken out.
@@ -88,13 +84,18 @@ impl Queued {
         self.state.drained.notify_waiters();
     }
 
+    /// Whether the queue is half full or more.
+    pub fn is_crowded(&self) -> bool {
+        let bytes = self.bytes();
+        bytes > 0 && bytes >= self.room.share() / 2
+    }
+
     /// Waits until the queue is less than half full.
     pub async fn uncrowded(&self) {
         loop {
             // Before the look, so that what leaves in between is not missed.
             let drained = self.state.drained.notified();
-            let bytes = self.bytes();
-            if bytes == 0 || bytes < self.room.share() / 2 {
+            if !self.is_crowded() {
                 return;
             }
             drained.await;
@@ -110,11 +111,12 @@ mod tests {
     fn one_slow_reader_gets_its_limit() {
         let queue = Room::new(100, 1000).queue();
         for _ in 0..10 {
-            assert!(queue.enter(10));
+            assert!(!queue.is_full());
+            queue.enter(10);
         }
-        assert!(!queue.enter(1));
+        assert!(queue.is_full());
         queue.leave(10);
-        assert!(queue.enter(1));
+        assert!(!queue.is_full());
     }
 
     #[test]
@@ -122,23 +124,26 @@ mod tests {
         let room = Room::new(1000, 1000);
         let queues: Vec<Queued> = (0..50).map(|_| room.queue()).collect();
         for queue in &queues {
-            while queue.enter(1) {}
+            while !queue.is_full() {
+                queue.enter(1);
+            }
         }
         // Each may exceed its share by one message, here of one byte.
         let used = room.used.load(Ordering::Relaxed);
         assert!(used <= 1000 + queues.len(), "{used}");
-        assert!(room.queue().enter(1));
+        assert!(!room.queue().is_full());
         for queue in &queues {
             queue.leave(queue.bytes());
         }
-        assert_eq!(room.used.load(Ordering::Relaxed), 1);
+        assert_eq!(room.used.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn a_message_larger_than_the_share_passes_an_empty_queue() {
         let queue = Room::new(10, 10).queue();
-        assert!(queue.enter(100));
-        assert!(!queue.enter(1));
+        assert!(!queue.is_full());
+        queue.enter(100);
+        assert!(queue.is_full());
     }
 
     #[tokio::test]

@@ -16,8 +16,9 @@ use super::disk::{self, Write, Written};
 use super::door::{Door, Owner};
 use super::gate::Gate;
 use super::machine::LoadedMachine;
-use super::net::{self, Connection, Outbox, Reading};
+use super::net::{self, Connection, Reading};
 use super::open_log::open_log;
+use super::outbox::{LastFrame, Outbox};
 use super::reporter::Reporter;
 use super::room::Room;
 use super::{NodeError, ServerConfig, links, process};
@@ -161,6 +162,7 @@ async fn serve(
         gate: gate.clone(),
         log,
         peers: BTreeMap::new(),
+        last_frame: LastFrame::default(),
         clients: BTreeMap::new(),
         balancer: dial::balancer(&shared),
         registration: Registration::default(),
@@ -232,6 +234,7 @@ struct World {
     gate: Gate,
     log: std::sync::mpsc::Sender<Write>,
     peers: BTreeMap<ServerId, Outbox<PeerMessage>>,
+    last_frame: LastFrame<PeerMessage>,
     clients: BTreeMap<ConnId, Outbox<ServerMessage>>,
     balancer: Outbox<BalancerMessage>,
     registration: Registration,
@@ -301,7 +304,7 @@ impl World {
         }
         for (to, message) in output.to_peers {
             if let Some(outbox) = self.peers.get(&to) {
-                outbox.send(message);
+                outbox.send_one_of_many(message, &mut self.last_frame);
             }
         }
         for (conn, mut message) in output.to_clients {
@@ -311,11 +314,11 @@ impl World {
                 status.syncs = self.syncs;
             }
             if let Some(outbox) = self.clients.get(&conn) {
-                outbox.send(message);
+                outbox.send(&message);
             }
         }
         for message in output.to_balancer {
-            self.balancer.send(message);
+            self.balancer.send(&message);
         }
         Ok(())
     }

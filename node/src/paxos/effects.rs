@@ -49,12 +49,22 @@ pub struct Chosen {
     pub applied: Vec<Applied>,
 }
 
+impl Chosen {
+    /// The messages that take effect, each with its place in the chat.
+    pub fn messages(&self) -> impl Iterator<Item = (u64, &Command)> {
+        let commands = self.value.commands();
+        let messages = self.applied.iter();
+        messages.map(|applied| (applied.index, &commands[applied.position as usize]))
+    }
+}
+
 /// A message that took its place in the chat.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Applied {
     /// The place in the chat, counted from 1 without holes: what clients see.
     pub index: u64,
-    pub command: Command,
+    /// The place among the messages of the value, from 0.
+    pub position: u32,
 }
 
 /// "Send `to` a `Learn` with the chosen values from `from` on, as many as fit in one chunk."

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Message;
 use super::replica::{Replica, Role};
 use crate::ids::ServerId;
 use crate::value::{Command, Value};
@@ -34,6 +33,11 @@ impl Queue {
     }
 }
 
+/// The size of a message, roughly.
+pub(super) fn command_bytes(command: &Command) -> usize {
+    command.text.len() + command.name.len() + COMMAND_OVERHEAD_BYTES
+}
+
 impl Replica {
     /// Client messages, in each client's order. A leader queues them, a follower passes them to its
     /// leader; without a leader they are dropped, as they may be on any link: whoever answers for
@@ -58,16 +62,9 @@ impl Replica {
         if hops == 0 {
             return;
         }
-        let mut rest = VecDeque::from(commands);
-        while !rest.is_empty() {
-            let commands = self.cut_batch(&mut rest);
-            self.outbox.send(
-                to,
-                Message::Forward {
-                    commands,
-                    hops: hops - 1,
-                },
-            );
+        for command in commands {
+            self.outbox
+                .forward(to, command, hops - 1, &self.config.limits);
         }
     }
 
@@ -141,7 +138,7 @@ impl Replica {
             .iter()
             .take(limits.batch_messages)
             .take_while(|command| {
-                bytes += command.text.len() + command.name.len() + COMMAND_OVERHEAD_BYTES;
+                bytes += command_bytes(command);
                 bytes <= limits.batch_bytes
             })
             .count();

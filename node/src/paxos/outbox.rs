@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use super::forward::command_bytes;
 use crate::ids::ServerId;
 use crate::log::{Record, size_bytes};
-use crate::paxos::{Chosen, Effects, Led, Message, ReadReady, Serve};
-use crate::value::Value;
+use crate::paxos::{Chosen, Effects, Led, Limits, Message, ReadReady, Serve};
+use crate::value::{Command, Value};
 
 #[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Outbox {
@@ -15,6 +16,8 @@ pub(super) struct Outbox {
     /// The sizes of those that are not durable yet, roughly, and their sum.
     unwritten: VecDeque<usize>,
     unwritten_bytes: usize,
+    /// The size of the messages in the last Forward.
+    forward_bytes: usize,
 }
 
 impl Outbox {
@@ -24,6 +27,29 @@ impl Outbox {
 
     pub fn send(&mut self, to: ServerId, message: Message) {
         self.effects.send.push((to, message));
+    }
+
+    /// Forwards a client message. Those that follow each other share Forwards as far as they fit.
+    pub fn forward(&mut self, to: ServerId, command: Command, hops: u8, limits: &Limits) {
+        let bytes = command_bytes(&command);
+        if let Some((
+            last_to,
+            Message::Forward {
+                commands,
+                hops: last_hops,
+            },
+        )) = self.effects.send.last_mut()
+            && (*last_to, *last_hops) == (to, hops)
+            && commands.len() < limits.batch_messages
+            && self.forward_bytes + bytes <= limits.batch_bytes
+        {
+            self.forward_bytes += bytes;
+            commands.push(command);
+            return;
+        }
+        self.forward_bytes = bytes;
+        let commands = vec![command];
+        self.send(to, Message::Forward { commands, hops });
     }
 
     /// Sends once every record emitted so far is durable.
@@ -78,6 +104,7 @@ impl Outbox {
     }
 
     pub fn take(&mut self) -> Effects {
+        self.forward_bytes = 0;
         let mut effects = std::mem::take(&mut self.effects);
         effects.persist_upto = self.records;
         effects

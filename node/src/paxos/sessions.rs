@@ -86,36 +86,35 @@ impl Sessions {
     /// The caller applies each slot once, in order.
     pub fn apply(&mut self, slot: Slot, value: &Value) -> Vec<Applied> {
         let mut applied = Vec::with_capacity(value.commands().len());
-        for command in value.commands() {
-            if command.seq != self.next_seq(command.client) {
+        for (position, command) in (0..).zip(value.commands()) {
+            let known = self.sessions.get_mut(&command.client);
+            if command.seq != known.as_ref().map_or(1, |last| last.seq + 1) {
                 continue;
             }
-            let repeats = planted::is(Bug::DedupByText) && self.repeats_text(command);
+            let repeats = planted::is(Bug::DedupByText) && repeats_text(&mut self.texts, command);
             self.messages += u64::from(!repeats);
             let index = self.messages;
-            self.sessions.insert(
-                command.client,
-                Session {
-                    seq: command.seq,
-                    index,
-                    slot,
-                },
-            );
+            let last = Session {
+                seq: command.seq,
+                index,
+                slot,
+            };
+            match known {
+                Some(known) => *known = last,
+                None => drop(self.sessions.insert(command.client, last)),
+            }
             if !repeats {
-                applied.push(Applied {
-                    index,
-                    command: command.clone(),
-                });
+                applied.push(Applied { index, position });
             }
         }
         applied
     }
+}
 
-    /// Whether the client said the same before; notes what it says now.
-    fn repeats_text(&mut self, command: &Command) -> bool {
-        let before = self.texts.insert(command.client, command.text.clone());
-        before.is_some_and(|text| text == command.text)
-    }
+/// Whether the client said the same before; notes what it says now.
+fn repeats_text(texts: &mut BTreeMap<ClientId, String>, command: &Command) -> bool {
+    let before = texts.insert(command.client, command.text.clone());
+    before.is_some_and(|text| text == command.text)
 }
 
 #[cfg(test)]
@@ -140,7 +139,7 @@ mod tests {
         sessions
             .apply(Slot(slot), &Value::batch(batch.collect()))
             .iter()
-            .map(|applied| (applied.index, applied.command.seq))
+            .map(|applied| (applied.index, commands[applied.position as usize].1))
             .collect()
     }
 

@@ -23,9 +23,7 @@ fn without_effect(chosen: &Chosen) -> Vec<u32> {
         return Vec::new();
     }
     let mut applied = chosen.applied.iter().peekable();
-    (0..)
-        .zip(commands)
-        .filter(|(_, command)| applied.next_if(|next| next.command == **command).is_none())
-        .map(|(position, _)| position)
+    (0..commands.len() as u32)
+        .filter(|&position| applied.next_if(|next| next.position == position).is_none())
         .collect()
 }

@@ -193,8 +193,7 @@ impl Server {
 
     /// Tells the clients of this server which of their messages are now in the log.
     pub(super) fn acknowledge(&mut self, chosen: &Chosen) {
-        for applied in &chosen.applied {
-            let command = &applied.command;
+        for (index, command) in chosen.messages() {
             self.pending.applied(command.client, command.seq);
             if let Some(conn) = self.listeners.conn(command.client) {
                 self.output.to_clients.push((
@@ -202,7 +201,7 @@ impl Server {
                     ServerMessage::Ack {
                         client: command.client,
                         seq: command.seq,
-                        index: applied.index,
+                        index,
                         slot: chosen.slot,
                     },
                 ));

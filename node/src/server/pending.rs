@@ -3,7 +3,7 @@
 //! The replica forgets what it could not bring to the leader, so they are kept here, in each
 //! client's order, and proposed again until the log has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -27,10 +27,11 @@ pub struct Pending {
     total_bytes: usize,
 }
 
+/// The messages of one client, ascending by sequence number; there may be holes, since messages
+/// overtake each other.
 #[derive(Debug, Default)]
 struct Queue {
-    /// By sequence number; may have holes, since messages overtake each other.
-    commands: BTreeMap<u64, Waiting>,
+    waiting: VecDeque<Waiting>,
 }
 
 #[derive(Debug)]
@@ -58,30 +59,28 @@ impl Pending {
     pub fn take(&mut self, now: Duration, command: Command, next_seq: u64) -> Taken {
         let seq = command.seq;
         assert!(seq >= next_seq, "a stored message is not pending");
-        let full = self.total >= TOTAL || self.total_bytes >= TOTAL_BYTES;
-        let waits = |queue: &Queue| queue.commands.contains_key(&seq);
-        if full
-            || seq - next_seq >= PER_CLIENT
-            || self.by_client.get(&command.client).is_some_and(waits)
-        {
+        if self.total >= TOTAL || self.total_bytes >= TOTAL_BYTES || seq - next_seq >= PER_CLIENT {
             return Taken::Nothing;
         }
         let queue = self.by_client.entry(command.client).or_default();
-        let run_before = contiguous(&queue.commands, next_seq);
+        let Err(place) = queue.find(seq) else {
+            return Taken::Nothing;
+        };
+        let run_before = queue.run_end(next_seq);
         self.total += 1;
         self.total_bytes += command.text.len();
         let waiting = Waiting {
             command,
             proposed_at: Duration::ZERO,
         };
-        queue.commands.insert(seq, waiting);
-        let run_after = contiguous(&queue.commands, next_seq);
+        queue.waiting.insert(place, waiting);
+        let run_after = queue.run_end(next_seq);
         if run_after == run_before {
             return Taken::Gap {
                 missing: run_before,
             };
         }
-        Taken::Propose(propose(&mut queue.commands, run_before..run_after, now).collect())
+        Taken::Propose(queue.propose(run_before..run_after, now).collect())
     }
 
     /// The log applied the client's messages up to `seq`.
@@ -89,40 +88,34 @@ impl Pending {
         let Some(queue) = self.by_client.get_mut(&client) else {
             return;
         };
-        let later = queue.commands.split_off(&seq.saturating_add(1));
-        let gone = std::mem::replace(&mut queue.commands, later);
-        if queue.commands.is_empty() {
-            self.by_client.remove(&client);
+        while let Some(first) = queue.waiting.front()
+            && first.command.seq <= seq
+        {
+            self.total -= 1;
+            self.total_bytes -= first.command.text.len();
+            queue.waiting.pop_front();
         }
-        self.gone(&gone);
     }
 
-    /// Forgets what cannot be proposed, because its predecessor is missing, of clients that are
-    /// not `here` any more: nobody would bring the predecessor, and it would wait for ever.
+    /// Forgets clients of which nothing waits, and what cannot be proposed, because its predecessor
+    /// is missing, of clients that are not `here` any more: nobody would bring the predecessor, and
+    /// it would wait for ever.
     pub fn forget_gaps(
         &mut self,
         here: impl Fn(ClientId) -> bool,
         next_seq: impl Fn(ClientId) -> u64,
     ) {
-        let mut forgotten = Vec::new();
         self.by_client.retain(|&client, queue| {
-            if !here(client) {
-                let end = contiguous(&queue.commands, next_seq(client));
-                forgotten.push(queue.commands.split_off(&end));
+            if !queue.waiting.is_empty() && !here(client) {
+                let end = queue.run_end(next_seq(client));
+                let kept = queue.find(end).unwrap_or_else(|place| place);
+                for forgotten in queue.waiting.drain(kept..) {
+                    self.total -= 1;
+                    self.total_bytes -= forgotten.command.text.len();
+                }
             }
-            !queue.commands.is_empty()
+            !queue.waiting.is_empty()
         });
-        for commands in &forgotten {
-            self.gone(commands);
-        }
-    }
-
-    fn gone(&mut self, commands: &BTreeMap<u64, Waiting>) {
-        self.total -= commands.len();
-        self.total_bytes -= commands
-            .values()
-            .map(|waiting| waiting.command.text.len())
-            .sum::<usize>();
     }
 
     /// Everything of each client whose oldest message was not proposed since `before`, in order,
@@ -135,41 +128,60 @@ impl Pending {
     ) -> Vec<Command> {
         let mut commands = Vec::new();
         for (&client, queue) in &mut self.by_client {
+            // Whoever has something newer in front waits for a predecessor.
+            let oldest = queue.waiting.front();
+            if oldest.is_none_or(|waiting| waiting.proposed_at > before) {
+                continue;
+            }
             let first = next_seq(client);
-            let oldest = queue.commands.get(&first);
-            if oldest.is_some_and(|waiting| waiting.proposed_at <= before) {
-                let end = contiguous(&queue.commands, first);
-                commands.extend(propose(&mut queue.commands, first..end, now));
+            if queue.find(first).is_ok() {
+                commands.extend(queue.propose(first..queue.run_end(first), now));
             }
         }
         commands
     }
 
     pub fn is_empty(&self) -> bool {
-        self.by_client.is_empty()
+        self.total == 0
     }
 }
 
-/// Those of `range`, marked as proposed at `now`.
-fn propose(
-    commands: &mut BTreeMap<u64, Waiting>,
-    range: Range<u64>,
-    now: Duration,
-) -> impl Iterator<Item = Command> + '_ {
-    commands.range_mut(range).map(move |(_, waiting)| {
-        waiting.proposed_at = now;
-        waiting.command.clone()
-    })
-}
+impl Queue {
+    /// The place of the message, or where it would stand.
+    fn find(&self, seq: u64) -> Result<usize, usize> {
+        let last = self.waiting.back();
+        if last.is_none_or(|last| last.command.seq < seq) {
+            return Err(self.waiting.len());
+        }
+        self.waiting
+            .binary_search_by_key(&seq, |waiting| waiting.command.seq)
+    }
 
-/// The end (excluded) of the run of numbers that begins at `first`.
-fn contiguous(commands: &BTreeMap<u64, Waiting>, first: u64) -> u64 {
-    commands
-        .range(first..)
-        .zip(first..)
-        .take_while(|((seq, _), expected)| *seq == expected)
-        .count() as u64
-        + first
+    /// The end (excluded) of the run of numbers that begins at `first`.
+    fn run_end(&self, first: u64) -> u64 {
+        let Ok(start) = self.find(first) else {
+            return first;
+        };
+        let run = self.waiting.len() - start;
+        let last = first + run as u64 - 1;
+        // Mostly there is no hole.
+        if self.waiting[start + run - 1].command.seq == last {
+            return last + 1;
+        }
+        let numbers = self.waiting.range(start..).zip(first..);
+        let run = numbers.take_while(|(waiting, expected)| waiting.command.seq == *expected);
+        first + run.count() as u64
+    }
+
+    /// Those of `range`, which are all there, marked as proposed at `now`.
+    fn propose(&mut self, range: Range<u64>, now: Duration) -> impl Iterator<Item = Command> + '_ {
+        let start = self.find(range.start).unwrap_or_else(|place| place);
+        let end = self.find(range.end).unwrap_or_else(|place| place);
+        self.waiting.range_mut(start..end).map(move |waiting| {
+            waiting.proposed_at = now;
+            waiting.command.clone()
+        })
+    }
 }
 
 #[cfg(test)]

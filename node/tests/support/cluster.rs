@@ -431,9 +431,8 @@ impl Cluster {
             }
         }
         let reported: Vec<(u64, Command)> = chosen
-            .applied
-            .iter()
-            .map(|applied| (applied.index, applied.command.clone()))
+            .messages()
+            .map(|(index, command)| (index, command.clone()))
             .collect();
         assert_eq!(
             reported, applied,

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use super::Input;
 use crate::client::{Host, HostEffect, News};
 use crate::drive::gate::Gate;
-use crate::drive::net::{self, Linked, NetError, Outbox, Reading};
+use crate::drive::net::{self, Linked, NetError, Reading};
+use crate::drive::outbox::{self, Outbox};
 use crate::drive::room::Room;
 use crate::ids::ServerId;
 use crate::wire::frame;
@@ -112,7 +113,7 @@ impl Connections {
             self.to_balancer = Some(opened);
         }
         if let Some((_, outbox)) = &self.to_balancer {
-            outbox.send(message);
+            outbox.send(&message);
         }
     }
 
@@ -130,7 +131,7 @@ impl Connections {
             self.to_servers.insert(server, to_server);
         }
         if let Some(known) = self.to_servers.get(&server) {
-            known.outbox.send(message);
+            known.outbox.send(&message);
         }
     }
 
@@ -189,7 +190,7 @@ impl Connections {
                     let read = net::read_all(&mut connection.reader, reading, &inputs, wrap);
                     // Whichever ends first: why does not matter to the sessions.
                     tokio::select! {
-                        _ = net::write_all(&mut queue, &mut connection.writer) => {}
+                        _ = outbox::write_all(&mut queue, &mut connection.writer) => {}
                         _ = read => {}
                     }
                 }

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use super::{Input, Shared};
-use crate::drive::net::{self, Outbox, Reading};
+use crate::drive::net::{self, Reading};
+use crate::drive::outbox::{self, Outbox};
 use crate::drive::reporter::Reporter;
 use crate::drive::room::Room;
 use crate::event::Event;
@@ -41,7 +42,7 @@ pub fn peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<Peer
         loop {
             let hello = hello(&shared);
             let dialled = net::dial(address, &name, &hello, &shared.gate);
-            match net::discarding(&mut queue, dialled).await {
+            match outbox::discarding(&mut queue, dialled).await {
                 Ok(mut connection) => {
                     complaint = Complaint::default();
                     redial.reset();
@@ -51,13 +52,13 @@ pub fn peer(shared: &Shared, peer: ServerId, address: SocketAddr) -> Outbox<Peer
                         .reader
                         .next::<Welcome>(frame::HANDSHAKE_LIMIT_BYTES);
                     tokio::select! {
-                        _ = net::write_all(&mut queue, &mut connection.writer) => {}
+                        _ = outbox::write_all(&mut queue, &mut connection.writer) => {}
                         _ = silence => {}
                     }
                 }
                 Err(error) => complaint.about(&shared.reporter, &name, &error),
             }
-            net::discarding(&mut queue, tokio::time::sleep(redial.pause())).await;
+            outbox::discarding(&mut queue, tokio::time::sleep(redial.pause())).await;
         }
     });
     outbox
@@ -72,7 +73,7 @@ pub fn balancer(shared: &Shared) -> Outbox<BalancerMessage> {
         loop {
             let hello = hello(&shared);
             let dialled = net::dial(shared.config.balancer, "balancer", &hello, &shared.gate);
-            match net::discarding(&mut queue, dialled).await {
+            match outbox::discarding(&mut queue, dialled).await {
                 Ok(mut connection) => {
                     redial.reset();
                     drop(shared.inputs.send(Input::BalancerConnected).await);
@@ -89,7 +90,7 @@ pub fn balancer(shared: &Shared) -> Outbox<BalancerMessage> {
                         Input::Balancer,
                     );
                     tokio::select! {
-                        _ = net::write_all(&mut queue, &mut connection.writer) => {}
+                        _ = outbox::write_all(&mut queue, &mut connection.writer) => {}
                         _ = read => {}
                     }
                 }
@@ -100,7 +101,7 @@ pub fn balancer(shared: &Shared) -> Outbox<BalancerMessage> {
                 // Down or cut off: it may come back, and a running chat does not need it.
                 Err(_) => {}
             }
-            net::discarding(&mut queue, tokio::time::sleep(redial.pause())).await;
+            outbox::discarding(&mut queue, tokio::time::sleep(redial.pause())).await;
         }
     });
     outbox

@@ -49,16 +49,19 @@ fn value(client: ClientId, seq: u64) -> Value {
 }
 
 fn chosen(slot: u64, value: Value, applied: &[(u64, ClientId, u64)]) -> Chosen {
+    let commands = value.commands();
+    let position = |client, seq| {
+        let said = |command: &Command| (command.client, command.seq) == (client, seq);
+        commands.iter().position(said).unwrap() as u32
+    };
+    let applied = applied.iter().map(|&(index, client, seq)| Applied {
+        index,
+        position: position(client, seq),
+    });
     Chosen {
         slot: Slot(slot),
+        applied: applied.collect(),
         value,
-        applied: applied
-            .iter()
-            .map(|&(index, client, seq)| Applied {
-                index,
-                command: say(client, seq),
-            })
-            .collect(),
     }
 }
 
