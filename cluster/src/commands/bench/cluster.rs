@@ -41,7 +41,7 @@ pub struct Cpu {
 pub struct Sample {
     /// Syncs of all servers' logs.
     pub syncs: u64,
-    /// How often a leader was elected.
+    /// How often somebody stood for election, or a leader was seen to change.
     pub elections: u64,
     pub cpu: Vec<Cpu>,
 }

@@ -62,7 +62,7 @@ struct Gaps {
     median_ms: f64,
     p90_ms: f64,
     max_ms: f64,
-    /// Leaders elected, at best as many as were killed.
+    /// Elections, at best as many as leaders were killed.
     elections: u64,
     gaps_ms: Vec<f64>,
 }

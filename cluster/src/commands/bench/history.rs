@@ -16,7 +16,7 @@ use crate::cli::HistoryArgs;
 use crate::clock::monotonic;
 use crate::exit::{Failure, Outcome};
 use crate::interrupt::Interrupt;
-use crate::output::{print, wide_columns};
+use crate::output::print;
 
 /// Steps of the way, each with a line.
 const TENTHS: u64 = 10;
@@ -321,17 +321,20 @@ fn words(step: &Step) -> String {
             peak_resident,
             on_disk,
         } => {
-            let rows = resident.iter().map(|(name, bytes)| {
-                vec![
-                    name.clone(),
-                    format!("{messages} messages"),
-                    format!("{acks_per_s:.0}/s"),
-                    format!("{} resident", mib(*bytes)),
-                    format!("(at most {})", mib(peak_resident[name])),
-                    format!("{} on disk", mib(on_disk[name])),
-                ]
-            });
-            wide_columns(&[], rows)
+            let servers: Vec<String> = resident
+                .iter()
+                .map(|(name, bytes)| {
+                    let (peak, disk) = (mib(peak_resident[name]), mib(on_disk[name]));
+                    format!(
+                        "{name} {} resident (at most {peak}), {disk} on disk",
+                        mib(*bytes)
+                    )
+                })
+                .collect();
+            format!(
+                "{messages} messages, the last ones at {acks_per_s:.0}/s; {}\n",
+                servers.join("; ")
+            )
         }
         Step::Restarted {
             server,

@@ -32,7 +32,7 @@ pub struct Row {
     pub fdatasync_min_us: f64,
     /// Processor seconds for a million messages, by node; `load` is the clients.
     pub cpu: BTreeMap<String, f64>,
-    /// How often the leader changed.
+    /// How often somebody stood for election, or a leader was seen to change.
     pub elections: u64,
     /// Of the first system's row: its acknowledgements a second and its p50, divided by the other's.
     #[serde(skip_serializing_if = "Option::is_none")]

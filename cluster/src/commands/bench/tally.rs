@@ -16,9 +16,9 @@ pub struct Tally {
     /// Acknowledgements from the beginning.
     pub acks: u64,
     measuring: Option<Measured>,
-    /// When the last acknowledgement came, on the monotonic clock.
+    /// While pauses are kept: when the last acknowledgement came, on the monotonic clock.
     last: Option<Duration>,
-    /// Times without any acknowledgement, from the first one that was asked for on.
+    /// Times without any acknowledgement, since they are kept.
     pauses: Option<Vec<Pause>>,
 }
 
@@ -68,23 +68,16 @@ impl Tally {
             .unwrap_or_default()
     }
 
-    /// When the last acknowledgement came, on the monotonic clock.
+    /// When the last acknowledgement came since pauses are kept, on the monotonic clock.
     pub fn last(&self) -> Option<Duration> {
         self.last
     }
 
     pub fn note(&mut self, answered: Answered) {
-        self.note_at(monotonic(), answered);
-    }
-
-    fn note_at(&mut self, at: Duration, answered: Answered) {
-        self.acks += 1;
-        if let (Some(pauses), Some(from)) = (&mut self.pauses, self.last)
-            && at.saturating_sub(from) >= SHORTEST_PAUSE
-        {
-            pauses.push(Pause { from, to: at });
+        if self.pauses.is_some() {
+            self.note_pause(monotonic());
         }
-        self.last = Some(at);
+        self.acks += 1;
         if let Some(client) = self.answered.get_mut(answered.client as usize)
             && !*client
         {
@@ -94,6 +87,16 @@ impl Tally {
         if let Some(measured) = &mut self.measuring {
             measured.note(answered.after);
         }
+    }
+
+    /// An acknowledgement came at this time.
+    fn note_pause(&mut self, at: Duration) {
+        if let (Some(pauses), Some(from)) = (&mut self.pauses, self.last)
+            && at.saturating_sub(from) >= SHORTEST_PAUSE
+        {
+            pauses.push(Pause { from, to: at });
+        }
+        self.last = Some(at);
     }
 
     /// How many clients have not been answered once.
@@ -220,11 +223,7 @@ mod tests {
         let mut tally = Tally::new(1);
         tally.watch_pauses();
         for ms in [0, 500, 501, 505, 735, 736, 740] {
-            let answered = Answered {
-                client: 0,
-                after: Duration::ZERO,
-            };
-            tally.note_at(Duration::from_millis(ms), answered);
+            tally.note_pause(Duration::from_millis(ms));
         }
         let since = |ms| {
             tally
