@@ -4,7 +4,10 @@ mod bench;
 mod by_hand;
 mod runs;
 
-pub use bench::{BenchArgs, CompareArgs, Compared, ThroughputArgs};
+pub use bench::{
+    BenchArgs, BenchTyped, CompareArgs, Compared, FailoverArgs, HistoryArgs, StartupArgs,
+    ThroughputArgs,
+};
 pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
 pub use runs::{RunArgs, SelftestArgs, ShrinkArgs};
 

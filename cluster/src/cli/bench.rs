@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// The most servers, as in a plan.
 const MOST_SERVERS: i64 = 9;
@@ -13,9 +13,89 @@ const MOST_IN_FLIGHT: i64 = 64;
 const MOST_BYTES: i64 = 65_536;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchArgs {
     #[command(flatten)]
     pub throughput: ThroughputArgs,
+    #[command(subcommand)]
+    pub what: Option<BenchTyped>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchTyped {
+    /// Kill the leader under load again and again: how long is nothing acknowledged?
+    Failover(FailoverArgs),
+    /// Start and stop clusters: how long does each take?
+    Startup(StartupArgs),
+    /// Store many messages: does the cluster stay as fast, and as small?
+    History(HistoryArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// How many messages: 500k, 10M …
+    #[arg(long, value_name = "N", default_value = "10M", value_parser = parse_count)]
+    pub messages: u64,
+    /// How many servers the cluster has
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(3..=MOST_SERVERS))]
+    pub servers: u16,
+    /// How many clients talk
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4000))]
+    pub clients: u32,
+    /// How many messages of a client wait for their acknowledgements at a time
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MOST_IN_FLIGHT))]
+    pub in_flight: u32,
+    /// How long a message's text is
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MOST_BYTES))]
+    pub bytes: u32,
+    /// Print a JSON object for each step instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A number of at least ten, perhaps of thousands (`500k`) or millions (`10M`).
+pub(super) fn parse_count(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'k') => (&text[..text.len() - 1], 1_000),
+        Some(b'M') => (&text[..text.len() - 1], 1_000_000),
+        _ => (text, 1),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|number| (10..=1_000_000_000_000).contains(number))
+        .ok_or_else(|| "write a number of at least 10, such as 5000, 500k or 10M".into())
+}
+
+#[derive(Debug, Args)]
+pub struct FailoverArgs {
+    /// How often the leader is killed; it is started again and catches up before the next time
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub kills: u32,
+    /// How many clients talk meanwhile
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4000))]
+    pub clients: u32,
+    /// How many servers the cluster has
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(3..=MOST_SERVERS))]
+    pub servers: u16,
+    #[command(flatten)]
+    pub compare: CompareArgs,
+    /// Print a JSON object a system instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StartupArgs {
+    /// How many servers the cluster has
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=MOST_SERVERS))]
+    pub servers: u16,
+    /// How often a new cluster is started and stopped
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: u32,
+    /// Print a JSON object for each direction instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A load, and how to show what it came to.
@@ -64,4 +144,28 @@ pub struct CompareArgs {
 pub enum Compared {
     /// An etcd that is installed (Debian: etcd-server), as durable as it comes
     Etcd,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_may_be_of_thousands_and_millions() {
+        assert_eq!(parse_count("10"), Ok(10));
+        assert_eq!(parse_count("500k"), Ok(500_000));
+        assert_eq!(parse_count("10M"), Ok(10_000_000));
+        for wrong in [
+            "",
+            "k",
+            "9",
+            "1.5M",
+            "10G",
+            "-3k",
+            "99999999999999999999M",
+            "ä",
+        ] {
+            assert!(parse_count(wrong).is_err(), "{wrong}");
+        }
+    }
 }

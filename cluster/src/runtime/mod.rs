@@ -10,7 +10,7 @@ mod tail;
 mod teardown;
 
 pub use parent::{ParentGone, RELEASED_FILE, become_tied, die_with_parent};
-pub use proc_stat::{Identity, ProcStat, boot_id};
+pub use proc_stat::{Identity, Memory, ProcStat, boot_id};
 pub use process::{Process, State};
 pub use tail::{Tail, Watcher, last_lines};
 pub use teardown::{Leftover, tear_down};

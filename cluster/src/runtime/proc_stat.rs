@@ -97,6 +97,33 @@ impl Identity {
     }
 }
 
+/// What a process has of the memory, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub resident: u64,
+    /// The most that was resident so far.
+    pub peak: u64,
+}
+
+impl Memory {
+    /// None when there is no such process.
+    pub fn of(pid: u32) -> Option<Memory> {
+        parse_memory(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+    }
+}
+
+fn parse_memory(text: &str) -> Option<Memory> {
+    let kib = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let number: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(number * 1024)
+    };
+    Some(Memory {
+        resident: kib("VmRSS:")?,
+        peak: kib("VmHWM:")?,
+    })
+}
+
 /// Names the present boot of the machine: identities of an earlier one mean nothing.
 pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
@@ -140,6 +167,18 @@ mod tests {
         );
         assert_eq!(parse("garbage"), None);
         assert_eq!(parse("1 (x) R 1"), None);
+    }
+
+    #[test]
+    fn reads_what_is_resident() {
+        let text = "Name:\tx\nVmPeak:\t  9 kB\nVmHWM:\t  2048 kB\nVmRSS:\t    12 kB\n";
+        let expected = Memory {
+            resident: 12 << 10,
+            peak: 2 << 20,
+        };
+        assert_eq!(parse_memory(text), Some(expected));
+        assert_eq!(parse_memory("Name:\tzombie\n"), None);
+        assert!(Memory::of(std::process::id()).is_some());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! generated for them to say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
@@ -48,7 +49,7 @@ pub enum HostEffect {
     /// reached.
     ToServer {
         server: ServerId,
-        address: String,
+        address: Arc<str>,
         message: ClientMessage,
     },
     /// No session needs the connection any more, once what was to be sent is sent.
@@ -369,7 +370,7 @@ impl Host {
                     message,
                 } => self.effects.push(HostEffect::ToServer {
                     server,
-                    address: address.to_string(),
+                    address,
                     message,
                 }),
                 Effect::Drop { server } => {
@@ -397,6 +398,10 @@ impl Host {
     }
 
     fn reschedule(&mut self, session: usize, at: Duration) {
+        // Most of the time nothing changes.
+        if self.ticks[session] == at && self.by_tick.contains(&(at, session)) {
+            return;
+        }
         self.by_tick.remove(&(self.ticks[session], session));
         self.ticks[session] = at;
         self.by_tick.insert((at, session));

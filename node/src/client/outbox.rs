@@ -14,6 +14,10 @@ pub(super) const WINDOW: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     messages: BTreeMap<u64, Outgoing>,
+    /// Every message before this one was sent to the present server, or waits behind the window.
+    fresh_from: u64,
+    /// Nothing that was sent is due again before this.
+    again_at: Duration,
 }
 
 #[derive(Debug)]
@@ -56,21 +60,34 @@ impl Outbox {
         jitter: &mut Jitter,
     ) -> Vec<Command> {
         let mut due = Vec::new();
-        for outgoing in self.messages.values_mut().take(WINDOW) {
+        // With many messages under way, most of the time only the last one is new.
+        let only_fresh = now < self.again_at && self.messages.len() <= WINDOW;
+        let from = if only_fresh { self.fresh_from } else { 0 };
+        let mut again_at = only_fresh.then_some(self.again_at);
+        for (&seq, outgoing) in self.messages.range_mut(from..).take(WINDOW) {
             let mut again = match &outgoing.sent {
                 None => Retry::new(now, timing.retransmit),
-                Some(sent) if sent.again.is_due(now) => sent.again,
-                Some(_) => continue,
+                Some(sent) => sent.again,
             };
-            again.done(now, timing.retransmit_most, jitter);
-            outgoing.sent = Some(Sent { at: now, again });
-            due.push(outgoing.command.clone());
+            if again.is_due(now) {
+                again.done(now, timing.retransmit_most, jitter);
+                outgoing.sent = Some(Sent { at: now, again });
+                due.push(outgoing.command.clone());
+            }
+            again_at = Some(again_at.map_or(again.at, |at| at.min(again.at)));
+            self.fresh_from = self.fresh_from.max(seq + 1);
         }
+        self.again_at = again_at.unwrap_or_default();
         due
     }
 
-    /// When [`Outbox::due`] has something again.
+    /// When [`Outbox::due`] has something again; perhaps it has nothing yet, if what would have been
+    /// due then was acknowledged meanwhile.
     pub(super) fn next_due(&self) -> Option<Duration> {
+        let (&last, _) = self.messages.last_key_value()?;
+        if self.messages.len() <= WINDOW && self.fresh_from > last {
+            return Some(self.again_at);
+        }
         let window = self.messages.values().take(WINDOW);
         window
             .map(|outgoing| (outgoing.sent.as_ref()).map_or(Duration::ZERO, |sent| sent.again.at))
@@ -79,6 +96,7 @@ impl Outbox {
 
     /// The server is another one, or has forgotten: everything is due.
     pub(super) fn resend_all(&mut self) {
+        self.fresh_from = 0;
         for outgoing in self.messages.values_mut().take(WINDOW) {
             outgoing.sent = None;
         }
@@ -87,6 +105,7 @@ impl Outbox {
     /// Gives everything new numbers, from `first` on or higher, and returns the last: a mistake, for
     /// [`Bug::RetryUnderNewSession`](crate::planted::Bug::RetryUnderNewSession).
     pub(super) fn renumber(&mut self, first: u64) -> u64 {
+        self.fresh_from = 0;
         let messages = std::mem::take(&mut self.messages);
         let first = messages.keys().next().map_or(first, |&seq| seq.max(first));
         self.messages = (first..).zip(messages.into_values()).collect();
@@ -112,11 +131,15 @@ impl Outbox {
         for outgoing in missing {
             outgoing.sent = None;
         }
+        self.fresh_from = self.fresh_from.min(next_seq);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
     use crate::ids::ClientId;
 
@@ -185,6 +208,50 @@ mod tests {
         // The server lags behind what was acknowledged: nothing to resend before 5.
         outbox.resend_from(ms(200), 5, &Timing::default());
         assert!(due(&mut outbox, ms(200)).is_empty());
+    }
+
+    /// Whatever was said, acknowledged and sent again: what is due is what a look at every message
+    /// would find.
+    #[test]
+    fn nothing_due_is_overlooked_and_nothing_goes_out_early() {
+        let timing = Timing::default();
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        for _ in 0..50 {
+            let (mut outbox, mut jitter) = (Outbox::default(), Jitter::new(1, 20));
+            let (mut last, mut now) = (0, ms(0));
+            for _ in 0..400 {
+                now += ms(rng.random_range(0..40));
+                match rng.random_range(0..12) {
+                    0..6 => {
+                        last += 1;
+                        outbox.push(Command {
+                            client: ClientId(1),
+                            seq: last,
+                            name: "ann".into(),
+                            at_ms: 0,
+                            text: String::new(),
+                        });
+                    }
+                    6..9 => drop(outbox.acknowledged(rng.random_range(0..=last))),
+                    9 => outbox.resend_from(now, rng.random_range(0..=last + 1), &timing),
+                    10 if rng.random_range(0..9) == 0 => outbox.resend_all(),
+                    _ => {}
+                }
+                let window = outbox.messages.iter().take(WINDOW);
+                let expected: Vec<u64> = window
+                    .filter(|(_, outgoing)| {
+                        (outgoing.sent.as_ref()).is_none_or(|sent| sent.again.is_due(now))
+                    })
+                    .map(|(&seq, _)| seq)
+                    .collect();
+                let next = outbox.next_due();
+                assert!(expected.is_empty() || next.is_some_and(|next| next <= now));
+                let due = outbox.due(now, &timing, &mut jitter);
+                assert_eq!(due.iter().map(|due| due.seq).collect::<Vec<_>>(), expected);
+                // It never asks to be woken for nothing again and again.
+                assert!(outbox.next_due().is_none_or(|next| next > now));
+            }
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod room;
 mod server;
 
 pub use balancer::run_balancer;
-pub use client::{Answered, Client, Crowd, run_client, run_crowd};
+pub use client::{Answered, Client, Crowd, Look, look_in, run_client, run_crowd};
 pub use config::{
     BalancerConfig, ClientCommand, ClientConfig, ClientWork, LoadConfig, OnDamage, ServerConfig,
 };

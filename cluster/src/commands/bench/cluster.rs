@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::etcd::{self, Etcd};
 use super::load::{Load, Said};
 use super::nodes::Nodes;
 use super::row::Shape;
+use crate::clock::monotonic;
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
-use crate::runtime::{ProcStat, Process};
+use crate::runtime::{ProcStat, Process, State};
 
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub struct Cpu {
 pub struct Sample {
     /// Syncs of all servers' logs.
     pub syncs: u64,
-    /// How often a leader was elected.
+    /// How often somebody stood for election, or a leader was seen to change.
     pub elections: u64,
     pub cpu: Vec<Cpu>,
 }
@@ -106,6 +109,42 @@ impl Cluster {
         }
     }
 
+    /// Which of its nodes leads, if they agree.
+    pub fn leader(&self) -> Option<usize> {
+        match self {
+            Cluster::Paxosctl(nodes) => nodes.leader(),
+            Cluster::Etcd(etcd) => etcd.leader(),
+        }
+    }
+
+    /// Kills a node.
+    ///
+    /// # Errors
+    /// It did not end.
+    pub fn kill(&mut self, node: usize) -> Result<(), Failure> {
+        match self {
+            Cluster::Paxosctl(nodes) => nodes.kill(node),
+            Cluster::Etcd(etcd) => etcd.kill(node),
+        }
+    }
+
+    /// Starts a node again, and waits until it has what the others had then.
+    ///
+    /// # Errors
+    /// It did not come back.
+    pub fn restore(&mut self, node: usize, interrupt: &Interrupt) -> Result<(), Failure> {
+        match self {
+            Cluster::Paxosctl(nodes) => {
+                nodes.start_again(node)?;
+                nodes.await_caught_up(interrupt)
+            }
+            Cluster::Etcd(etcd) => {
+                etcd.start_again(node)?;
+                etcd.await_caught_up(interrupt)
+            }
+        }
+    }
+
     /// Ends every process.
     ///
     /// # Errors
@@ -128,6 +167,25 @@ impl Sample {
                 (after.node.clone(), used.as_secs_f64())
             })
             .collect()
+    }
+}
+
+/// How long the kernel may take to end a killed process.
+const KILLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Kills a process, and waits until it is gone.
+///
+/// # Errors
+/// It did not end.
+pub fn kill(process: &mut Process) -> Result<(), Failure> {
+    (process.signal(Signal::SIGKILL)).map_err(|error| Failure::Cluster(error.to_string()))?;
+    let deadline = monotonic() + KILLED_WITHIN;
+    match process.wait_for(deadline, |state| matches!(state, State::Ended(_))) {
+        State::Ended(_) => Ok(()),
+        _ => Err(Failure::Cluster(format!(
+            "{} cannot be killed",
+            process.name()
+        ))),
     }
 }
 

@@ -4,29 +4,45 @@ mod cluster;
 mod compared;
 mod disk;
 mod etcd;
+mod failover;
+mod history;
 mod load;
 mod nodes;
 mod row;
+mod startup;
 mod tally;
 mod throughput;
 mod workplace;
 
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, BenchTyped};
 use crate::exit::{Failure, Outcome};
 
-pub use throughput::Throughput;
+use failover::Failover;
+use history::History;
+use startup::Startup;
+use throughput::Throughput;
 
 /// What to measure.
 #[derive(Debug)]
 pub enum BenchRequest {
     Throughput(Throughput),
+    Failover(Failover),
+    Startup(Startup),
+    History(History),
 }
 
 impl BenchRequest {
     /// # Errors
-    /// What was typed makes no sense together.
+    /// What was typed makes no sense together, or what to compare with is not installed.
     pub(super) fn new(typed: BenchArgs) -> Result<BenchRequest, Failure> {
-        Ok(BenchRequest::Throughput(Throughput::new(typed.throughput)?))
+        Ok(match typed.what {
+            None => BenchRequest::Throughput(Throughput::new(typed.throughput)?),
+            Some(BenchTyped::Failover(failover)) => {
+                BenchRequest::Failover(Failover::new(failover)?)
+            }
+            Some(BenchTyped::Startup(startup)) => BenchRequest::Startup(Startup::new(&startup)),
+            Some(BenchTyped::History(history)) => BenchRequest::History(History::new(&history)),
+        })
     }
 }
 
@@ -37,5 +53,8 @@ impl BenchRequest {
 pub fn bench(request: &BenchRequest) -> Result<Outcome, Failure> {
     match request {
         BenchRequest::Throughput(request) => throughput::measure(request),
+        BenchRequest::Failover(request) => failover::measure(request),
+        BenchRequest::Startup(request) => startup::measure(request),
+        BenchRequest::History(request) => history::measure(request),
     }
 }

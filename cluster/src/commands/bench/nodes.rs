@@ -1,13 +1,14 @@
 //! The cluster that is measured: started as `up` starts one, and left to itself.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use paxosctl_node::drive::{Crowd, run_crowd};
+use paxosctl_node::drive::{Crowd, Look, look_in, run_crowd};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::wire::ServerStatus;
 
-use super::cluster::{Cpu, Sample, cpu_of};
+use super::cluster::{Cpu, Sample, cpu_of, kill};
 use super::load::{Load, Said};
 use super::row::Shape;
 use crate::clock::monotonic;
@@ -17,8 +18,8 @@ use crate::observer::Observer;
 use crate::output::note;
 use crate::ports::{Ports, Wishes};
 use crate::randomness::random_u64;
-use crate::real::{ClusterSpec, HandedOver, RealTarget};
-use crate::runtime::{NodeSpec, Process, Runtime, tear_down};
+use crate::real::{BALANCER, ClusterSpec, HandedOver, RealTarget};
+use crate::runtime::{Memory, NodeSpec, Process, Runtime, tear_down};
 
 /// How long a server may take to say how it is. Under full load that is not at once.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -147,6 +148,102 @@ impl Nodes {
                 return Err(Failure::Cluster(format!(
                     "{acks} messages were acknowledged and {open} are unknown, but {}",
                     each.join(", ")
+                )));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Which node is the leader that all servers follow, if they agree.
+    pub fn leader(&self) -> Option<usize> {
+        let statuses = self.statuses().ok()?;
+        let leaders: BTreeSet<_> = statuses.iter().map(|status| status.leader).collect();
+        let leader = leaders
+            .first()
+            .copied()
+            .flatten()
+            .filter(|_| leaders.len() == 1)?;
+        self.place(ServerId(leader.server))
+    }
+
+    /// Which node a server is.
+    pub fn place(&self, server: ServerId) -> Option<usize> {
+        let name = server.to_string();
+        self.nodes.iter().position(|(spec, _)| spec.name == name)
+    }
+
+    /// How a server is, if it says so soon.
+    pub fn status(&self, server: ServerId, patience: Duration) -> Option<ServerStatus> {
+        let address = *self
+            .ports
+            .servers
+            .get(usize::from(server.0).checked_sub(1)?)?;
+        let mut observer = Observer::connect(address, self.cluster, patience).ok()?;
+        observer.status().ok()
+    }
+
+    /// The servers, each with what it has of the memory.
+    pub fn memory(&self) -> BTreeMap<String, Memory> {
+        let servers = self.nodes.iter().filter(|(spec, _)| spec.name != BALANCER);
+        let memory = |process: &Process| Memory::of(process.pid()).unwrap_or_default();
+        servers
+            .map(|(spec, process)| (spec.name.clone(), memory(process)))
+            .collect()
+    }
+
+    /// How long a client that comes new takes to read the last messages, and then the first.
+    ///
+    /// # Errors
+    /// They do not come.
+    pub fn look_in(&self, count: u32) -> Result<Look, Failure> {
+        let look = look_in(self.cluster, self.ports.balancer, count, random_u64()?);
+        look.map_err(|error| Failure::Cluster(error.to_string()))?
+            .ok_or_else(|| Failure::Cluster("a new client does not see the chat".into()))
+    }
+
+    /// Kills a node.
+    ///
+    /// # Errors
+    /// It did not end.
+    pub fn kill(&mut self, node: usize) -> Result<(), Failure> {
+        kill(&mut self.nodes[node].1)
+    }
+
+    /// Starts a node again over what it left on its disk.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn start_again(&mut self, node: usize) -> Result<(), Failure> {
+        let (spec, process) = &mut self.nodes[node];
+        *process =
+            (self.runtime.start(spec)).map_err(|error| Failure::Cluster(error.to_string()))?;
+        Ok(())
+    }
+
+    /// Waits until every server answers and has what some server had when this was called.
+    ///
+    /// # Errors
+    /// One does not come so far, or we were interrupted.
+    pub fn await_caught_up(&self, interrupt: &Interrupt) -> Result<(), Failure> {
+        let deadline = monotonic() + SETTLED_WITHIN;
+        let mut wanted = None;
+        loop {
+            interrupt.check()?;
+            match self.statuses() {
+                Ok(statuses) => {
+                    let chosen = || statuses.iter().map(|status| status.chosen);
+                    let wanted = *wanted.get_or_insert_with(|| chosen().max());
+                    if statuses.iter().all(|status| status.voting) && chosen().min() >= wanted {
+                        return Ok(());
+                    }
+                }
+                Err(error) if monotonic() >= deadline => return Err(error),
+                Err(_) => {}
+            }
+            if monotonic() >= deadline {
+                return Err(Failure::Cluster(format!(
+                    "a server did not catch up within {} s",
+                    SETTLED_WITHIN.as_secs()
                 )));
             }
             std::thread::sleep(LOOK_EVERY);

@@ -32,7 +32,7 @@ pub struct Row {
     pub fdatasync_min_us: f64,
     /// Processor seconds for a million messages, by node; `load` is the clients.
     pub cpu: BTreeMap<String, f64>,
-    /// How often the leader changed.
+    /// How often somebody stood for election, or a leader was seen to change.
     pub elections: u64,
     /// Of the first system's row: its acknowledgements a second and its p50, divided by the other's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,6 +132,15 @@ fn per(value: f64, of: f64) -> f64 {
     if of > 0.0 { value / of } else { 0.0 }
 }
 
+/// The value that this share of them does not exceed; 0 for none. The middle of an even number is
+/// the lower one.
+pub fn share_of(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+}
+
 /// A line of JSON.
 pub fn json(row: &impl Serialize) -> String {
     let mut line = serde_json::to_string(row).expect("plain numbers are JSON");
@@ -203,5 +212,27 @@ pub fn time(microseconds: f64) -> String {
         format!("{:.2} ms", microseconds / 1e3)
     } else {
         format!("{:.2} s", microseconds / 1e6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_few_values_is_one_of_them() {
+        let values = [9.0, 1.0, 5.0, 7.0];
+        assert_eq!(share_of(&values, 0.5), 5.0);
+        assert_eq!(share_of(&values, 0.9), 9.0);
+        assert_eq!(share_of(&values, 1.0), 9.0);
+        assert_eq!(share_of(&values[..1], 0.5), 9.0);
+        assert_eq!(share_of(&[], 0.5), 0.0);
+    }
+
+    #[test]
+    fn times_have_the_unit_that_fits() {
+        assert_eq!(time(999.0), "999 µs");
+        assert_eq!(time(1_234.0), "1.23 ms");
+        assert_eq!(time(2_500_000.0), "2.50 s");
     }
 }

@@ -16,7 +16,21 @@ pub struct Tally {
     /// Acknowledgements from the beginning.
     pub acks: u64,
     measuring: Option<Measured>,
+    /// While pauses are kept: when the last acknowledgement came, on the monotonic clock.
+    last: Option<Duration>,
+    /// Times without any acknowledgement, since they are kept.
+    pauses: Option<Vec<Pause>>,
 }
+
+/// A time between two acknowledgements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    pub from: Duration,
+    pub to: Duration,
+}
+
+/// Shorter pauses are not kept.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// What was measured between two moments.
 #[derive(Debug, Clone)]
@@ -34,10 +48,35 @@ impl Tally {
             silent: clients as usize,
             acks: 0,
             measuring: None,
+            last: None,
+            pauses: None,
         }
     }
 
+    /// Keeps the pauses from now on.
+    pub fn watch_pauses(&mut self) {
+        self.pauses = Some(Vec::new());
+    }
+
+    /// The longest time without an acknowledgement that went on at `at` or began later, and is over.
+    pub fn longest_pause_since(&self, at: Duration) -> Duration {
+        let pauses = self.pauses.iter().flatten();
+        let since = pauses.filter(|pause| pause.to > at);
+        since
+            .map(|pause| pause.to - pause.from)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// When the last acknowledgement came since pauses are kept, on the monotonic clock.
+    pub fn last(&self) -> Option<Duration> {
+        self.last
+    }
+
     pub fn note(&mut self, answered: Answered) {
+        if self.pauses.is_some() {
+            self.note_pause(monotonic());
+        }
         self.acks += 1;
         if let Some(client) = self.answered.get_mut(answered.client as usize)
             && !*client
@@ -48,6 +87,16 @@ impl Tally {
         if let Some(measured) = &mut self.measuring {
             measured.note(answered.after);
         }
+    }
+
+    /// An acknowledgement came at this time.
+    fn note_pause(&mut self, at: Duration) {
+        if let (Some(pauses), Some(from)) = (&mut self.pauses, self.last)
+            && at.saturating_sub(from) >= SHORTEST_PAUSE
+        {
+            pauses.push(Pause { from, to: at });
+        }
+        self.last = Some(at);
     }
 
     /// How many clients have not been answered once.
@@ -167,5 +216,24 @@ mod tests {
         let measured = tally.end().expect("it began");
         assert_eq!((measured.acks(), tally.acks), (1, 3));
         assert!(tally.end().is_none());
+    }
+
+    #[test]
+    fn the_pause_around_a_moment_is_the_longest_that_it_may_have_caused() {
+        let mut tally = Tally::new(1);
+        tally.watch_pauses();
+        for ms in [0, 500, 501, 505, 735, 736, 740] {
+            tally.note_pause(Duration::from_millis(ms));
+        }
+        let since = |ms| {
+            tally
+                .longest_pause_since(Duration::from_millis(ms))
+                .as_millis()
+        };
+        assert_eq!(since(0), 500);
+        assert_eq!(since(500), 230);
+        assert_eq!(since(600), 230);
+        assert_eq!(since(735), 4);
+        assert_eq!(since(740), 0);
     }
 }

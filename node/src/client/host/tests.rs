@@ -80,7 +80,7 @@ fn route(client: ClientId, avoid: Option<u16>) -> HostEffect {
 fn send(server: u16, message: ClientMessage) -> HostEffect {
     HostEffect::ToServer {
         server: ServerId(server),
-        address: format!("server {server}"),
+        address: format!("server {server}").into(),
         message,
     }
 }

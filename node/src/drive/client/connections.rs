@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -46,7 +47,7 @@ pub struct Connections {
 
 struct ToServer {
     number: u64,
-    address: SocketAddr,
+    address: Arc<str>,
     outbox: Outbox<ClientMessage>,
 }
 
@@ -81,11 +82,7 @@ impl Connections {
                     server,
                     address,
                     message,
-                } => {
-                    if let Ok(address) = address.parse() {
-                        self.send_to_server(server, address, message);
-                    }
-                }
+                } => self.send_to_server(server, &address, message),
                 HostEffect::ForgetServer(server) => self.forget_server(server),
                 HostEffect::News(told) => news(told),
             }
@@ -118,14 +115,15 @@ impl Connections {
     }
 
     /// Sends to a server, connecting first if need be.
-    fn send_to_server(&mut self, server: ServerId, address: SocketAddr, message: ClientMessage) {
+    fn send_to_server(&mut self, server: ServerId, address: &Arc<str>, message: ClientMessage) {
         let known = self.to_servers.get(&server);
-        if known.is_none_or(|known| known.address != address) {
+        if known.is_none_or(|known| known.address != *address) {
+            let Ok(parsed) = address.parse() else { return };
             let wrap = move |message| Input::Server { server, message };
-            let (number, outbox) = self.open(Peer::Server(server), address, wrap);
+            let (number, outbox) = self.open(Peer::Server(server), parsed, wrap);
             let to_server = ToServer {
                 number,
-                address,
+                address: address.clone(),
                 outbox,
             };
             self.to_servers.insert(server, to_server);

@@ -129,9 +129,10 @@ impl Member {
         mut stop: watch::Receiver<bool>,
         answered: Arc<Mutex<impl FnMut(Answered)>>,
     ) -> u64 {
+        let (began, at_ms) = (self.started.elapsed(), wall_clock_ms());
         for session in 0..self.open.len() {
             for _ in 0..self.in_flight {
-                self.say(session);
+                self.say(began, at_ms, session);
             }
         }
         let mut until: Option<Duration> = None;
@@ -154,9 +155,10 @@ impl Member {
             tokio::select! {
                 biased;
                 Some(input) = self.inputs.recv() => {
-                    self.take(input);
+                    let now = self.started.elapsed();
+                    self.connections.take(&mut self.host, now, input);
                     while let Ok(input) = self.inputs.try_recv() {
-                        self.take(input);
+                        self.connections.take(&mut self.host, now, input);
                     }
                 }
                 _ = stop.wait_for(|stop| *stop), if until.is_none() => {
@@ -164,19 +166,15 @@ impl Member {
                 }
                 () = tokio::time::sleep_until(self.started + wake) => {}
             }
-            self.host.tick(self.started.elapsed(), wall_clock_ms());
+            let now = self.started.elapsed();
+            if self.host.next_tick(now) <= now {
+                self.host.tick(now, wall_clock_ms());
+            }
         }
     }
 
-    fn take(&mut self, input: super::Input) {
-        let now = self.started.elapsed();
-        self.connections.take(&mut self.host, now, input);
-    }
-
-    fn say(&mut self, session: usize) {
-        let now = self.started.elapsed();
-        let text = self.texts.next();
-        let seq = self.host.say_in(now, wall_clock_ms(), session, text);
+    fn say(&mut self, now: Duration, at_ms: u64, session: usize) {
+        let seq = (self.host).say_in(now, at_ms, session, self.texts.next());
         self.open[session].push_back((seq, now));
     }
 
@@ -195,6 +193,7 @@ impl Member {
 
     /// Tells of what was acknowledged, and says something new for each.
     fn count(&mut self, now: Duration, stopping: bool, answered: &mut impl FnMut(Answered)) {
+        let at_ms = wall_clock_ms();
         for (client, seq) in std::mem::take(&mut self.acked) {
             let Some(session) = self.host.number_of(client) else {
                 continue;
@@ -211,7 +210,7 @@ impl Member {
                 after: now.saturating_sub(said_at),
             });
             if !stopping {
-                self.say(session);
+                self.say(now, at_ms, session);
             }
         }
     }
@@ -226,9 +225,12 @@ struct Texts {
 impl Texts {
     fn next(&mut self) -> String {
         self.made += 1;
-        let mut text = format!("{:0width$}", self.made, width = self.bytes);
+        let number = self.made.to_string();
         // The last digits tell one from the next.
-        text.split_off(text.len() - self.bytes)
+        let digits = &number[number.len().saturating_sub(self.bytes)..];
+        let mut text = "-".repeat(self.bytes - digits.len());
+        text.push_str(digits);
+        text
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod connections;
 mod crowd;
+mod look;
 mod work;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,6 +21,7 @@ use crate::wire::{BalancerAnswer, ServerMessage};
 use connections::{Closed, Connections};
 
 pub use crowd::{Answered, Crowd, run_crowd};
+pub use look::{Look, look_in};
 pub use work::run_client;
 
 /// Inputs that may wait; more hold their connections back.

@@ -12,11 +12,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::cluster::{Cpu, Sample, cpu_of};
+use super::cluster::{Cpu, Sample, cpu_of, kill};
 use super::load::{Load, Said};
 use super::row::Shape;
 use crate::clock::monotonic;
@@ -26,15 +25,12 @@ use crate::output::note;
 use crate::ports::{Ports, Wishes};
 use crate::randomness::random_u64;
 use crate::runtime::{
-    DIE_WITH_PARENT, NodeSpec, Process, Runtime, RuntimeError, STDERR_FILE, State, last_lines,
-    tear_down,
+    DIE_WITH_PARENT, NodeSpec, Process, Runtime, RuntimeError, STDERR_FILE, last_lines, tear_down,
 };
 use metrics::Metrics;
 
 /// How long the members may take until they serve.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// How long the kernel may take to end a killed process.
-const KILLED_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How many of a member's last words an error shows.
 const LAST_LINES: usize = 5;
@@ -198,47 +194,44 @@ impl Etcd {
     /// # Errors
     /// It did not end.
     pub fn kill(&mut self, member: usize) -> Result<(), Failure> {
-        let process = &mut self.members[member].process;
-        process.signal(Signal::SIGKILL).map_err(failed)?;
-        let deadline = monotonic() + KILLED_WITHIN;
-        match process.wait_for(deadline, |state| matches!(state, State::Ended(_))) {
-            State::Ended(_) => Ok(()),
-            _ => Err(Failure::Cluster(format!(
-                "{} cannot be killed",
-                process.name()
-            ))),
-        }
+        kill(&mut self.members[member].process)
     }
 
-    /// Starts a member again, and waits until it has what the others have.
+    /// Starts a member again.
     ///
     /// # Errors
-    /// It did not come back.
-    pub fn start_again(&mut self, member: usize, interrupt: &Interrupt) -> Result<(), Failure> {
-        let wanted = self.applied();
-        let spec = self.members[member].spec.clone();
-        self.members[member].process = self.runtime.start(&spec).map_err(failed)?;
+    /// The system refused.
+    pub fn start_again(&mut self, member: usize) -> Result<(), Failure> {
+        let member = &mut self.members[member];
+        member.process = self.runtime.start(&member.spec).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Waits until every member serves and has what some member had when this was called.
+    ///
+    /// # Errors
+    /// One does not come so far, or we were interrupted.
+    pub fn await_caught_up(&mut self, interrupt: &Interrupt) -> Result<(), Failure> {
+        let wanted = self.applied().max();
         self.await_ready(interrupt)?;
         let deadline = monotonic() + READY_WITHIN;
-        while self.members[member]
-            .metrics()
-            .is_ok_and(|metrics| metrics.applied < wanted)
-        {
+        while self.applied().count() < self.members.len() || self.applied().min() < wanted {
             interrupt.check()?;
             if monotonic() >= deadline {
-                return Err(Failure::Cluster(format!("{} did not catch up", spec.name)));
+                return Err(Failure::Cluster("an etcd member did not catch up".into()));
             }
             std::thread::sleep(LOOK_EVERY);
         }
         Ok(())
     }
 
-    fn applied(&self) -> u64 {
+    /// The last entry that each member applied, of those that say so.
+    fn applied(&self) -> impl Iterator<Item = u64> + '_ {
         let metrics = self
             .members
             .iter()
             .filter_map(|member| member.metrics().ok());
-        metrics.map(|metrics| metrics.applied).max().unwrap_or(0)
+        metrics.map(|metrics| metrics.applied)
     }
 
     /// Ends every process.
