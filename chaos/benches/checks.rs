@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -79,7 +79,7 @@ fn measure(
     note: &mut impl FnMut(&str, f64),
 ) -> io::Result<(&'static str, u64)> {
     let begun = Instant::now();
-    let evidence = history::read(BufReader::with_capacity(1 << 20, File::open(path)?))
+    let evidence = history::read(File::open(path)?)
         .expect("a readable history");
     note("read", begun.elapsed().as_secs_f64());
     let begun = Instant::now();

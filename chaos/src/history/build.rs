@@ -12,6 +12,7 @@ use super::evidence::{
     Ack, ClockSet, Death, Delivery, DiskStrike, Ending, Evidence, HOLE, Join, MachineRecord, Node,
     Page, Read, Replica, Reroute, Server, ServerEvent, StrayAck, Told, What,
 };
+use super::parse::{Found, Known};
 use super::sessions::{acknowledge, say, session};
 use super::{Line, RunHeader, VERSION, apply};
 use crate::target::LogSource;
@@ -31,8 +32,8 @@ pub struct Builder {
     /// Acknowledgements that came before their message in the file.
     early_acks: Vec<(ClientId, u64, Ack)>,
     last_ballot: u32,
-    /// A node's name is nearly always that of the line before.
-    last_node: u32,
+    /// How many values the last [`Known`] had.
+    made_known: usize,
     ended: bool,
 }
 
@@ -49,12 +50,14 @@ impl Builder {
         }
         match line {
             Line::Run(_) => unreachable!("handled above"),
-            Line::Node { at_us, node, what } => return self.node(at_us, &node, what),
+            Line::Node { at_us, node, what } => {
+                return self.known_node(at_us, &mut None, &node, what);
+            }
             Line::Slot {
                 server,
                 slot,
                 value,
-            } => return self.slot(server, slot, |known| *known == value, || value.clone()),
+            } => return self.slot(server, slot, Found::New(value)),
             _ => {}
         }
         let evidence = open(&mut self.evidence, self.ended)?;
@@ -167,14 +170,26 @@ impl Builder {
         Ok(())
     }
 
-    /// Takes a slot of a replica's log. `is` says whether its value is one that is known already;
-    /// `make` makes it if none is.
-    pub fn slot(
+    /// What other threads need not make again when they read the same log of another replica;
+    /// `None` if there is no news.
+    pub(super) fn known(&mut self) -> Option<Known> {
+        let evidence = self.evidence.as_ref()?;
+        if self.made_known == evidence.values.len() {
+            return None;
+        }
+        self.made_known = evidence.values.len();
+        let value = |&id: &u32| (id != HOLE).then(|| (id, evidence.values[id as usize].clone()));
+        Some(Known {
+            values: self.first_in_slot.iter().map(value).collect(),
+        })
+    }
+
+    /// Takes a slot of a replica's log.
+    pub(super) fn slot(
         &mut self,
         server: ServerId,
         slot: Slot,
-        is: impl Fn(&Value) -> bool,
-        make: impl FnOnce() -> Value,
+        value: Found,
     ) -> Result<(), String> {
         let evidence = open(&mut self.evidence, self.ended)?;
         if slot.0 == 0 || slot.0 > MAX_SLOT {
@@ -185,20 +200,24 @@ impl Builder {
             self.first_in_slot.resize(place + 1, HOLE);
         }
         let first = &mut self.first_in_slot[place];
-        let id = if *first == HOLE {
-            *first = push_value(&mut evidence.values, make());
-            *first
-        } else if is(&evidence.values[*first as usize]) {
-            *first
-        } else {
-            let others = self.others_in_slot.entry(slot.0).or_default();
-            let known = others.iter().find(|&&id| is(&evidence.values[id as usize]));
-            match known {
-                Some(&id) => id,
-                None => {
-                    let id = push_value(&mut evidence.values, make());
-                    others.push(id);
-                    id
+        let id = match value {
+            Found::Known(id) => id,
+            Found::New(value) if *first == HOLE => {
+                *first = push_value(&mut evidence.values, value);
+                *first
+            }
+            Found::New(value) if value == evidence.values[*first as usize] => *first,
+            Found::New(value) => {
+                let others = self.others_in_slot.entry(slot.0).or_default();
+                let mut known = others.iter();
+                let known = known.find(|&&id| value == evidence.values[id as usize]);
+                match known {
+                    Some(&id) => id,
+                    None => {
+                        let id = push_value(&mut evidence.values, value);
+                        others.push(id);
+                        id
+                    }
                 }
             }
         };
@@ -223,15 +242,18 @@ impl Builder {
         Ok(())
     }
 
-    /// Takes a node's own report.
-    pub fn node(&mut self, at_us: u64, name: &str, event: Event) -> Result<(), String> {
+    /// Takes a node's own report. The node's place in the evidence is looked up where it is not
+    /// given.
+    pub(super) fn known_node(
+        &mut self,
+        at_us: u64,
+        place: &mut Option<u32>,
+        name: &str,
+        event: Event,
+    ) -> Result<(), String> {
         let evidence = open(&mut self.evidence, self.ended)?;
         evidence.end_us = evidence.end_us.max(at_us);
-        let node = match evidence.nodes.get(self.last_node as usize) {
-            Some(last) if last.name == name => self.last_node,
-            _ => node_place(evidence, name),
-        };
-        self.last_node = node;
+        let node = *place.get_or_insert_with(|| node_place(evidence, name));
         match event {
             Event::Started { .. } => {
                 evidence.nodes[node as usize].started_us.push(at_us);

@@ -2,11 +2,13 @@
 
 mod apply;
 mod build;
+mod chunks;
 mod evidence;
 pub mod export;
 mod firings;
 mod lean;
 mod lifetimes;
+mod parse;
 mod reach;
 mod read;
 mod sessions;

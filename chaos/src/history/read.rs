@@ -1,17 +1,20 @@
 //! Reads a saved history into evidence.
 
-use std::io::BufRead;
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use paxosctl_node::ids::{ServerId, Slot};
-use serde::Deserialize;
-
-use super::{Builder, Evidence, Line, lean};
+use super::chunks::{CHUNK_BYTES, Chunks};
+use super::parse::{Item, Known, Parsed, parse};
+use super::{Builder, Evidence, Line};
 
 /// Why a history could not be read. `line` counts from 1.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     #[error("line {line}: cannot be read: {source}")]
-    Io { line: u64, source: std::io::Error },
+    Io { line: u64, source: io::Error },
     /// Damage that is not the cut-off end of a run that was killed.
     #[error("line {line}: {reason}")]
     Damaged { line: u64, reason: String },
@@ -34,78 +37,169 @@ impl HistoryError {
 /// A last line that was cut off in the middle, and a missing `end` line, are what a killed run
 /// leaves: they are noted in [`Evidence::ending`]. Anything else that cannot be understood is an
 /// error, because a judgement over half-read evidence is worth nothing.
-pub fn read(mut reader: impl BufRead) -> Result<Evidence, HistoryError> {
-    let mut builder = Builder::default();
-    let mut buffer = Vec::with_capacity(4096);
-    let mut line = 0;
-    loop {
-        buffer.clear();
-        let length = reader
-            .read_until(b'\n', &mut buffer)
-            .map_err(|source| HistoryError::Io {
-                line: line + 1,
-                source,
-            })?;
-        if length == 0 {
-            break;
+///
+/// The lines of a long history are understood on all cores, and put together in their order: what
+/// comes out does not depend on how many there are.
+pub fn read(reader: impl Read + Send) -> Result<Evidence, HistoryError> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    read_in(reader, CHUNK_BYTES, threads)
+}
+
+/// The same, with so many threads that understand pieces of at least so many bytes.
+pub(super) fn read_in(
+    reader: impl Read + Send,
+    chunk_bytes: usize,
+    threads: usize,
+) -> Result<Evidence, HistoryError> {
+    let mut chunks = Chunks::new(reader, chunk_bytes);
+    let known = Mutex::new(Arc::default());
+    let mut reading = Reading {
+        builder: Builder::default(),
+        line: 0,
+        known: &known,
+    };
+    let mut chunk = Vec::new();
+    let (first, mut last) = next(&mut chunks, &mut chunk, &known);
+    reading.take(first)?;
+    if threads <= 1 {
+        while !last {
+            let parsed;
+            (parsed, last) = next(&mut chunks, &mut chunk, &known);
+            reading.take(parsed)?;
         }
-        line += 1;
-        let whole = buffer.ends_with(b"\n");
-        if buffer.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        match add(&mut builder, &buffer) {
-            Ok(()) => {}
-            Err(Problem::Json(_)) if !whole && builder.has_header() => break,
-            Err(Problem::Json(error)) => {
-                let text = error.to_string();
-                let what = text.split(" at line ").next().unwrap_or(&text);
-                return Err(HistoryError::Damaged {
-                    line,
-                    reason: format!("not a line of a history: {what}"),
-                });
+    } else if !last {
+        // More than that, and all that is understood too early would fill the memory.
+        let (tickets, pieces) = sync_channel(2 * threads);
+        let source = Mutex::new(Some((chunks, tickets)));
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| work(&source, &known));
             }
-            Err(Problem::Meaning(reason)) => return Err(HistoryError::Damaged { line, reason }),
-        }
+            // Dropped at an error, which ends the workers.
+            let pieces: Receiver<Receiver<Parsed>> = pieces;
+            pieces
+                .into_iter()
+                .map_while(|piece| piece.recv().ok())
+                .try_for_each(|parsed| reading.take(parsed))
+        })?;
     }
+    let builder = reading.builder;
+    // Completing a long history takes memory of its own.
+    drop(known);
     builder.finish().ok_or(HistoryError::Empty)
 }
 
-enum Problem {
-    Json(serde_json::Error),
-    Meaning(String),
-}
+/// Where the next piece comes from, and where it is announced, so that pieces are put together in
+/// their order whichever is understood first. `None` behind the last.
+type Source<R> = Mutex<Option<(Chunks<R>, SyncSender<Receiver<Parsed>>)>>;
 
-impl From<serde_json::Error> for Problem {
-    fn from(error: serde_json::Error) -> Problem {
-        Problem::Json(error)
+/// Understands one piece after the other.
+fn work<R: Read>(source: &Source<R>, known: &Mutex<Arc<Known>>) {
+    let mut chunk = Vec::new();
+    loop {
+        let mut open = lock(source);
+        let Some((chunks, tickets)) = open.as_mut() else {
+            return;
+        };
+        let filled = chunks.fill(&mut chunk);
+        let (ticket, piece) = sync_channel(1);
+        let wanted = tickets.send(piece).is_ok();
+        if !wanted || !matches!(filled, Ok(false)) {
+            *open = None;
+        }
+        drop(open);
+        if !wanted {
+            return;
+        }
+        let parsed = understand(&chunk, filled, known);
+        if ticket.send(parsed).is_err() {
+            return;
+        }
     }
 }
 
-/// Nearly all lines of a long history are of two types, which are recognised by how the writer
-/// begins them; any other spelling of the same JSON is read too, only slower.
-fn add(builder: &mut Builder, bytes: &[u8]) -> Result<(), Problem> {
-    if let Some((at_us, node, what)) = lean::node_line(bytes) {
-        builder.node(at_us, node, lean::event(what)?)
-    } else if bytes.starts_with(br#"{"type":"slot","#) {
-        let line: SlotLine = serde_json::from_slice(bytes)?;
-        builder.slot(
-            line.server,
-            line.slot,
-            |value| line.value.is(value),
-            || line.value.to_value(),
-        )
-    } else {
-        builder.add(serde_json::from_slice::<Line>(bytes)?)
-    }
-    .map_err(Problem::Meaning)
+/// The next piece, and whether it is the last.
+fn next<R: Read>(
+    chunks: &mut Chunks<R>,
+    chunk: &mut Vec<u8>,
+    known: &Mutex<Arc<Known>>,
+) -> (Parsed, bool) {
+    let filled = chunks.fill(chunk);
+    let last = !matches!(filled, Ok(false));
+    (understand(chunk, filled, known), last)
 }
 
-/// [`Line::Slot`] without the copy that an internally tagged enum costs.
-#[derive(Deserialize)]
-struct SlotLine<'a> {
-    server: ServerId,
-    slot: Slot,
-    #[serde(borrow)]
-    value: lean::Value<'a>,
+fn understand(chunk: &[u8], filled: io::Result<bool>, known: &Mutex<Arc<Known>>) -> Parsed {
+    let known = lock(known).clone();
+    let mut parsed = parse(chunk, &known);
+    parsed.failed = filled.err();
+    parsed
+}
+
+/// What a panic in another thread left is not used: the panic goes on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Puts the pieces together.
+struct Reading<'a> {
+    builder: Builder,
+    /// How many were taken.
+    line: u64,
+    /// What the other threads need not make again.
+    known: &'a Mutex<Arc<Known>>,
+}
+
+impl Reading<'_> {
+    /// Takes the next piece.
+    fn take(&mut self, parsed: Parsed) -> Result<(), HistoryError> {
+        let mut places = vec![None; parsed.names.len()];
+        let last = parsed.items.len();
+        for (number, item) in (1..).zip(parsed.items) {
+            self.line += 1;
+            let taken = match item {
+                Item::Blank => Ok(()),
+                Item::Node { at_us, node, what } => self.builder.known_node(
+                    at_us,
+                    &mut places[node as usize],
+                    &parsed.names[node as usize],
+                    what,
+                ),
+                Item::Slot {
+                    server,
+                    slot,
+                    value,
+                } => self.builder.slot(server, slot, value),
+                Item::Other(line) => {
+                    if matches!(*line, Line::Log { .. })
+                        && let Some(known) = self.builder.known()
+                    {
+                        *lock(self.known) = Arc::new(known);
+                    }
+                    self.builder.add(*line)
+                }
+                Item::Damaged(_)
+                    if number == last && parsed.cut_off && self.builder.has_header() =>
+                {
+                    Ok(())
+                }
+                Item::Damaged(error) => {
+                    let text = error.to_string();
+                    let what = text.split(" at line ").next().unwrap_or(&text);
+                    Err(format!("not a line of a history: {what}"))
+                }
+            };
+            taken.map_err(|reason| HistoryError::Damaged {
+                line: self.line,
+                reason,
+            })?;
+        }
+        match parsed.failed {
+            Some(source) => Err(HistoryError::Io {
+                line: self.line + 1,
+                source,
+            }),
+            None => Ok(()),
+        }
+    }
 }
