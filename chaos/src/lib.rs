@@ -4,9 +4,11 @@
 //! reached through [`target::Target`] alone.
 
 pub mod check;
+pub mod figures;
 pub mod fnv;
 pub mod history;
 pub mod linear;
+mod parallel;
 pub mod plan;
 pub mod report;
 pub mod run;

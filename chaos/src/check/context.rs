@@ -2,9 +2,11 @@
 
 use super::acceptances::Acceptances;
 use super::gaps::Gaps;
+use super::threads_for;
 use crate::history::{
     Applied, Ending, Evidence, Firing, HOLE, Message, NO_MESSAGE, Reach, Replica, State,
 };
+use crate::parallel::in_order;
 use crate::plan::{Plan, Say};
 use crate::report::clip;
 use crate::target::LogSource;
@@ -27,6 +29,14 @@ pub(crate) struct Context<'a> {
     pub log_digests: Vec<Option<u32>>,
 }
 
+/// What can be worked out at the same time.
+enum Shared {
+    Gaps(Gaps),
+    LogDigests(Vec<Option<u32>>),
+    Acceptances(Acceptances),
+    ChosenFront(Vec<(u64, u32)>),
+}
+
 impl<'a> Context<'a> {
     pub fn new(evidence: &'a Evidence, plan: &'a Plan) -> Context<'a> {
         let mut index_of = vec![0; evidence.messages.len()];
@@ -36,16 +46,32 @@ impl<'a> Context<'a> {
             }
         }
         let reach = Reach::of(evidence);
+        let mut shared = in_order(threads_for(evidence), 4, |part| match part {
+            0 => Shared::Gaps(Gaps::of(evidence, &reach)),
+            1 => Shared::LogDigests(log_digests(evidence)),
+            2 => Shared::Acceptances(Acceptances::of(evidence)),
+            _ => Shared::ChosenFront(chosen_front(evidence)),
+        })
+        .into_iter();
+        let (
+            Some(Shared::Gaps(gaps)),
+            Some(Shared::LogDigests(log_digests)),
+            Some(Shared::Acceptances(acceptances)),
+            Some(Shared::ChosenFront(chosen_front)),
+        ) = (shared.next(), shared.next(), shared.next(), shared.next())
+        else {
+            unreachable!("the parts come in their order");
+        };
         Context {
             evidence,
             plan,
-            gaps: Gaps::of(evidence, &reach),
+            gaps,
             reach,
             firings: evidence.firings(),
             index_of,
-            acceptances: Acceptances::of(evidence),
-            chosen_front: chosen_front(evidence),
-            log_digests: log_digests(evidence),
+            acceptances,
+            chosen_front,
+            log_digests,
         }
     }
 

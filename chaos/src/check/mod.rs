@@ -57,67 +57,121 @@ pub(crate) use faults_bit::{hits as link_hits, problem as faults_problem};
 pub(crate) use machine_bit::effects as machine_effects;
 pub(crate) use recovery::of as recovery;
 
+use std::time::{Duration, Instant};
+
 use crate::history::{Ending, Evidence, Phase};
+use crate::parallel::{available_threads, in_order};
 use crate::plan::Plan;
 use crate::report::{self, CheckResult, Outcome, RunResult, SCHEMA_VERSION, Verdict};
 
+/// A check, which may have nothing to say, or judge several things.
+type Check = fn(&Context) -> Vec<CheckResult>;
+
+/// Safety is always judged.
+const SAFETY: [Check; 21] = [
+    |context| vec![agreement::check(context)],
+    |context| vec![acked_present::check(context)],
+    |context| vec![no_duplicates::check(context)],
+    |context| vec![nothing_invented::check(context)],
+    |context| vec![real_time_order::check(context)],
+    |context| vec![client_order::check(context)],
+    |context| vec![prefix::check(context)],
+    |context| vec![pages::check(context)],
+    |context| vec![reads::check(context)],
+    |context| vec![sessions::check(context)],
+    |context| vec![ack_majority::check(context)],
+    |context| vec![chosen_majority::check(context)],
+    |context| vec![ballots::check(context)],
+    |context| vec![promises::check(context)],
+    |context| vec![proposals::check(context)],
+    |context| vec![one_value::check(context)],
+    |context| vec![acceptances_kept::check(context)],
+    |context| vec![chosen_index::check(context)],
+    |context| Vec::from_iter(failed_disk::check(context)),
+    |context| vec![voters::check(context)],
+    |context| vec![nodes_alive::check(context)],
+];
+
+/// What demands progress is not judged in a run that somebody interrupted.
+const PROGRESS: [Check; 12] = [
+    |context| vec![convergence::check(context)],
+    |context| Vec::from_iter(seen_by::check(context)),
+    |context| Vec::from_iter(learned::check(context)),
+    |context| Vec::from_iter(acked_share::check(context)),
+    |context| Vec::from_iter(unavailable::check(context)),
+    |context| Vec::from_iter(ack_latency::check(context)),
+    |context| Vec::from_iter(recovery::check(context)),
+    |context| Vec::from_iter(no_ack_during::check(context)),
+    |context| Vec::from_iter(nothing_chosen_during::check(context)),
+    |context| Vec::from_iter(told_no_majority::check(context)),
+    |context| Vec::from_iter(rerouted::check(context)),
+    |context| vec![faults_bit::check(context), traffic::check(context)],
+];
+
 /// Judges a run by its history and its plan.
-///
-/// Safety is always judged. What demands progress is not judged in a run that somebody interrupted.
 pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
-    judge_observed(evidence, plan, &mut |_| {})
+    judge_observed(evidence, plan, &mut |_, _| {})
 }
 
-/// The same, and calls `done` with the name of each part of the work when that is done.
-pub fn judge_observed(evidence: &Evidence, plan: &Plan, done: &mut dyn FnMut(&str)) -> RunResult {
+/// The same, and calls `took` with the name of each part of the work and how long it took. Parts of
+/// the judging of a long run are done at the same time.
+pub fn judge_observed(
+    evidence: &Evidence,
+    plan: &Plan,
+    took: &mut dyn FnMut(&str, Duration),
+) -> RunResult {
+    let begun = Instant::now();
     let context = Context::new(evidence, plan);
-    done("what the checks share");
-    let mut checks = Vec::new();
-    let mut take = |result: Option<CheckResult>| {
-        if let Some(result) = result {
-            done(&result.property);
-            checks.push(result);
-        }
-    };
-    take(Some(agreement::check(&context)));
-    take(Some(acked_present::check(&context)));
-    take(Some(no_duplicates::check(&context)));
-    take(Some(nothing_invented::check(&context)));
-    take(Some(real_time_order::check(&context)));
-    take(Some(client_order::check(&context)));
-    take(Some(prefix::check(&context)));
-    take(Some(pages::check(&context)));
-    take(Some(reads::check(&context)));
-    take(Some(sessions::check(&context)));
-    take(Some(ack_majority::check(&context)));
-    take(Some(chosen_majority::check(&context)));
-    take(Some(ballots::check(&context)));
-    take(Some(promises::check(&context)));
-    take(Some(proposals::check(&context)));
-    take(Some(one_value::check(&context)));
-    take(Some(acceptances_kept::check(&context)));
-    take(Some(chosen_index::check(&context)));
-    take(failed_disk::check(&context));
-    take(Some(voters::check(&context)));
-    take(Some(nodes_alive::check(&context)));
+    took("what the checks share", begun.elapsed());
+    let mut work = SAFETY.to_vec();
     if evidence.ending == Ending::Complete {
-        take(Some(convergence::check(&context)));
-        take(seen_by::check(&context));
-        take(learned::check(&context));
-        take(acked_share::check(&context));
-        take(unavailable::check(&context));
-        for result in ack_latency::check(&context) {
-            take(Some(result));
-        }
-        take(recovery::check(&context));
-        take(no_ack_during::check(&context));
-        take(nothing_chosen_during::check(&context));
-        take(told_no_majority::check(&context));
-        take(rerouted::check(&context));
-        take(Some(faults_bit::check(&context)));
-        take(Some(traffic::check(&context)));
+        work.extend(PROGRESS);
     }
-    let mut result = RunResult {
+    // The rows are the longest part, so they come first.
+    let mut parts = in_order(threads_for(evidence), work.len() + 1, |part| {
+        let begun = Instant::now();
+        let done = match part.checked_sub(1) {
+            None => Done::Rows(Box::new(rows(&context))),
+            Some(check) => Done::Checks(work[check](&context)),
+        };
+        (done, begun.elapsed())
+    })
+    .into_iter();
+    let Some((Done::Rows(mut result), rows_took)) = parts.next() else {
+        unreachable!("the rows are the first part");
+    };
+    for (done, check_took) in parts {
+        let Done::Checks(results) = done else {
+            unreachable!("only the first part makes rows");
+        };
+        if let Some(first) = results.first() {
+            took(&first.property, check_took);
+        }
+        result.checks.extend(results);
+    }
+    took("the report's rows", rows_took);
+    conclude(&mut result, evidence);
+    *result
+}
+
+/// What a part of the judging comes to.
+enum Done {
+    Checks(Vec<CheckResult>),
+    Rows(Box<RunResult>),
+}
+
+/// A short history is judged sooner than a thread starts.
+pub(crate) fn threads_for(evidence: &Evidence) -> usize {
+    match evidence.messages.len() {
+        0..20_000 => 1,
+        _ => available_threads(),
+    }
+}
+
+/// The result without its checks.
+fn rows(context: &Context) -> RunResult {
+    let evidence = context.evidence;
+    RunResult {
         schema_version: SCHEMA_VERSION,
         plan: evidence.header.plan.clone(),
         seed: evidence.header.seed,
@@ -126,19 +180,16 @@ pub fn judge_observed(evidence: &Evidence, plan: &Plan, done: &mut dyn FnMut(&st
         reasons: Vec::new(),
         duration_us: evidence.end_us,
         servers: evidence.header.servers.len(),
-        replicas: report::replicas(&context),
-        faults: report::faults(&context),
-        traffic: report::traffic(&context),
-        windows: windows::windows(&context),
-        clients: report::clients(&context),
-        checks,
+        replicas: report::replicas(context),
+        faults: report::faults(context),
+        traffic: report::traffic(context),
+        windows: windows::windows(context),
+        clients: report::clients(context),
+        checks: Vec::new(),
         run_dir: None,
         command: evidence.header.command.clone(),
         world: evidence.header.world,
-    };
-    done("the report's rows");
-    conclude(&mut result, evidence);
-    result
+    }
 }
 
 /// Adds one more check to a result that was judged before, and draws the verdict anew.

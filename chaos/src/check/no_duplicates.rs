@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::context::Context;
 use super::findings::Findings;
-use crate::history::NO_MESSAGE;
+use crate::history::{ByClient, NO_MESSAGE};
 use crate::plan::Say;
 use crate::report::{CheckResult, clip, count};
 
@@ -82,7 +82,7 @@ pub(crate) fn check(context: &Context) -> CheckResult {
 fn seen_twice(context: &Context, findings: &mut Findings) {
     let evidence = context.evidence;
     for session in &evidence.sessions {
-        let mut last: HashMap<paxosctl_node::ids::ClientId, (u64, u64)> = HashMap::new();
+        let mut last: ByClient<(u64, u64)> = ByClient::default();
         for delivery in &session.deliveries {
             // In a gapless prefix each sender's numbers ascend by one, so remembering the last is
             // enough to see a number come back.

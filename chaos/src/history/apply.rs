@@ -1,9 +1,6 @@
 //! What a log means: which of its messages take effect, and at which index.
 
-use std::collections::HashMap;
-
-use paxosctl_node::ids::ClientId;
-
+use super::ByClient;
 use super::evidence::{Applied, Evidence, HOLE, NO_MESSAGE};
 
 /// Works out what each log means, sharing the work between replicas that agree.
@@ -57,7 +54,7 @@ fn place_acks(evidence: &mut Evidence) {
 /// The session rule, written a second time and as plainly as possible: a message takes effect if
 /// its number is one more than the last that took effect for its client; nothing else does.
 fn apply(evidence: &Evidence, values: &[u32]) -> Vec<Applied> {
-    let mut last: HashMap<ClientId, u64> = HashMap::new();
+    let mut last: ByClient<u64> = ByClient::default();
     let mut chat = Vec::new();
     for (place, &value) in values.iter().enumerate() {
         if value == HOLE {

@@ -14,7 +14,7 @@ use super::evidence::{
 };
 use super::parse::{Found, Known};
 use super::sessions::{acknowledge, say, session};
-use super::{Line, RunHeader, VERSION, apply};
+use super::{ByClient, Line, RunHeader, VERSION, apply};
 use crate::target::LogSource;
 
 /// More slots than any history holds; a larger number in a file is damage.
@@ -164,7 +164,7 @@ impl Builder {
             ballots: Vec::new(),
             actions: Vec::new(),
             deaths: Vec::new(),
-            session_of: HashMap::new(),
+            session_of: ByClient::default(),
             node_of: HashMap::new(),
         });
         Ok(())

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use paxosctl_node::ids::{Ballot, ClientId, ServerId};
 use paxosctl_node::value::{Command, Value};
 
-use super::{ActionLine, Phase, RunHeader};
+use super::{ActionLine, ByClient, Phase, RunHeader};
 use crate::target::LogSource;
 
 /// In [`Replica::values`]: the saved log does not have this slot.
@@ -49,7 +49,7 @@ pub struct Evidence {
     pub servers: Vec<Server>,
     pub actions: Vec<ActionLine>,
     pub deaths: Vec<Death>,
-    pub(super) session_of: HashMap<ClientId, u32>,
+    pub(super) session_of: ByClient<u32>,
     pub(super) node_of: HashMap<String, u32>,
 }
 

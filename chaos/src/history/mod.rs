@@ -2,6 +2,7 @@
 
 mod apply;
 mod build;
+mod by_client;
 mod chunks;
 mod evidence;
 pub mod export;
@@ -17,6 +18,7 @@ mod tests;
 mod write;
 
 pub use build::Builder;
+pub(crate) use by_client::ByClient;
 pub use evidence::{
     Accepted, Ack, Applied, ClockSet, Death, Delivery, DiskStrike, Ending, Evidence, HOLE, Join,
     Leadership, MachineRecord, Message, NO_MESSAGE, Node, Page, Read, Recovery, Replica, Reroute,

@@ -56,7 +56,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    fn value(&self, slot: Slot) -> Option<&(u32, Value)> {
+    pub(super) fn value(&self, slot: Slot) -> Option<&(u32, Value)> {
         let place = usize::try_from(slot.0).ok()?.checked_sub(1)?;
         self.values.get(place)?.as_ref()
     }
@@ -117,7 +117,7 @@ fn general(line: &[u8], names: &mut Vec<String>, last_node: &mut u32) -> Item {
 
 /// Nearly all lines of a long history are of few types, and spelt as the writer spells them.
 /// `None` for any other.
-fn frequent<'a>(
+pub(super) fn frequent<'a>(
     bytes: &'a [u8],
     known: &Known,
     names: &mut Vec<String>,

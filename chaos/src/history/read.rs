@@ -1,7 +1,6 @@
 //! Reads a saved history into evidence.
 
 use std::io::{self, Read};
-use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -9,6 +8,7 @@ use std::thread;
 use super::chunks::{CHUNK_BYTES, Chunks};
 use super::parse::{Item, Known, Parsed, parse};
 use super::{Builder, Evidence, Line};
+use crate::parallel::available_threads;
 
 /// Why a history could not be read. `line` counts from 1.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +41,7 @@ impl HistoryError {
 /// The lines of a long history are understood on all cores, and put together in their order: what
 /// comes out does not depend on how many there are.
 pub fn read(reader: impl Read + Send) -> Result<Evidence, HistoryError> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    read_in(reader, CHUNK_BYTES, threads)
+    read_in(reader, CHUNK_BYTES, available_threads())
 }
 
 /// The same, with so many threads that understand pieces of at least so many bytes.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::{ClientId, ServerId, Slot};
 
+use super::read::read_in;
 use super::*;
 use crate::check::support::*;
 
@@ -191,4 +192,117 @@ fn other_spellings_of_the_same_lines_are_read_too() {
         format!("{:?}", evidence.servers),
         format!("{:?}", wanted.servers)
     );
+}
+
+/// The story, longer than any piece, with blank lines and a line that is longer than a piece.
+fn long_story() -> Vec<u8> {
+    let mut story = Story::new(3);
+    for number in 0..40 {
+        story.say("ann", &format!("message {number} with \"quotes\""));
+        story.say("bob", &"long ".repeat(number));
+    }
+    let mut bytes = Vec::new();
+    for line in story.finish().bytes().split_inclusive(|&byte| byte == b'\n') {
+        bytes.extend_from_slice(line);
+        if line.len() % 5 == 0 {
+            bytes.extend_from_slice(b"  \n");
+        }
+    }
+    bytes
+}
+
+#[test]
+fn what_is_read_does_not_depend_on_the_threads() {
+    let bytes = long_story();
+    let wanted = format!("{:?}", comparable(read_in(&bytes[..], bytes.len() + 1, 1)));
+    for chunk_bytes in [1, 100, 777, 4096] {
+        for threads in [1, 2, 3, 8] {
+            let evidence = read_in(&bytes[..], chunk_bytes, threads);
+            assert_eq!(
+                format!("{:?}", comparable(evidence)),
+                wanted,
+                "{threads} threads, {chunk_bytes} bytes"
+            );
+        }
+    }
+}
+
+/// All of the evidence whose order means something.
+fn comparable(evidence: Result<Evidence, HistoryError>) -> impl std::fmt::Debug {
+    let evidence = evidence.expect("readable");
+    assert_eq!(evidence.ending, Ending::Complete);
+    (
+        (evidence.header, evidence.end_us, evidence.phases),
+        (evidence.nodes, evidence.sessions, evidence.messages),
+        (evidence.stray_acks, evidence.conflicting_acks),
+        (evidence.values, evidence.replicas, evidence.chats),
+        (evidence.ballots, evidence.servers, evidence.actions),
+    )
+}
+
+#[test]
+fn errors_name_their_line_whoever_reads_it() {
+    let bytes = long_story();
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
+    for place in [1, lines.len() / 3, lines.len() - 2] {
+        let mut damaged = lines.clone();
+        damaged[place] = b"{\"type\":\"node\",\"at_us\":1x}\n";
+        // The first error counts, and what stands behind it does not.
+        damaged.push(b"nor is this\n");
+        let damaged = damaged.concat();
+        let mut cut_off = lines[..=place].concat();
+        cut_off.extend_from_slice(b"{\"type\":\"no");
+        for (chunk_bytes, threads) in [(1 << 20, 1), (50, 1), (50, 2), (500, 3)] {
+            let error = read_in(&damaged[..], chunk_bytes, threads).expect_err("damage");
+            assert_eq!(error.line(), place as u64 + 1, "{error}");
+            let evidence = read_in(&cut_off[..], chunk_bytes, threads).expect("readable");
+            assert_eq!(evidence.ending, Ending::CutShort);
+
+            let broken = Broken(&cut_off);
+            let error = read_in(broken, chunk_bytes, threads).expect_err("a broken disk");
+            assert_eq!(
+                error.to_string(),
+                format!("line {}: cannot be read: broken", place + 2)
+            );
+        }
+    }
+}
+
+/// Fails where the bytes end.
+struct Broken<'a>(&'a [u8]);
+
+impl std::io::Read for Broken<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match std::io::Read::read(&mut self.0, buffer)? {
+            0 => Err(std::io::Error::other("broken")),
+            read => Ok(read),
+        }
+    }
+}
+
+#[test]
+fn replicas_that_differ_are_read_as_they_are() {
+    let text = String::from_utf8(long_story()).expect("text");
+    let is_of = |line: &&str, server: u16| {
+        line.starts_with(&format!("{{\"type\":\"slot\",\"server\":{server},"))
+    };
+    let other = |line: &str| match is_of(&line, 2) || is_of(&line, 3) {
+        true => line.replacen("message 7 ", "message VII ", 1),
+        false => line.to_string(),
+    };
+    let changed: Vec<String> = text.lines().map(other).collect();
+    let changed = changed.join("\n");
+    for (chunk_bytes, threads) in [(1 << 20, 1), (100, 1), (100, 4)] {
+        let evidence = read_in(changed.as_bytes(), chunk_bytes, threads).expect("readable");
+        let [first, second, third] = &evidence.replicas[..] else {
+            panic!("three replicas");
+        };
+        let differ: Vec<usize> = (0..first.values.len())
+            .filter(|&place| first.values[place] != second.values[place])
+            .collect();
+        assert_eq!(differ.len(), 1);
+        assert_eq!(second.values, third.values);
+        let value = &evidence.values[second.values[differ[0]] as usize];
+        assert!(value.commands()[0].text.starts_with("message VII "));
+    }
 }
