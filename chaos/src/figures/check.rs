@@ -158,7 +158,11 @@ impl fmt::Display for CheckFigures {
             row(&format!("  {}", whole.part), tenth.took_s, whole.took_s)?;
         }
         row("judging, all of it", self.tenth.judge_s, self.whole.judge_s)?;
-        row("reading and judging", self.tenth.total_s, self.whole.total_s)
+        row(
+            "reading and judging",
+            self.tenth.total_s,
+            self.whole.total_s,
+        )
     }
 }
 

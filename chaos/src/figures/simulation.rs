@@ -95,7 +95,10 @@ fn measure(
         let result = simulated.judge(&plan);
         judging += started.elapsed().as_secs_f64();
         if result.verdict == Verdict::Violated {
-            return Err(format!("{words}, seed {seed}: {}", result.reasons.join("; ")));
+            return Err(format!(
+                "{words}, seed {seed}: {}",
+                result.reasons.join("; ")
+            ));
         }
         virtual_s += result.duration_us as f64 / 1e6;
         messages += result.traffic.acked;

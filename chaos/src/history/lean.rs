@@ -8,7 +8,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use paxosctl_node::event::{Acceptance, Event};
+use paxosctl_node::event::{Acceptance, Event, NodeEvent};
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::value::{Command, Value};
 
@@ -142,8 +142,27 @@ pub(super) fn node<'a>(line: &mut Cursor<'a>) -> Option<(u64, &'a str)> {
 
 /// The rest of a node's line, with its line feed, if it is one of the frequent events.
 pub(super) fn event(line: &mut Cursor) -> Option<Event> {
-    line.skip(br#","what":{"event":""#)?;
-    let event = if line.try_skip(br#"delivered","client":"#) {
+    line.skip(br#","what":{"#)?;
+    let event = frequent_event(line)?;
+    line.skip(b"}}\n")?;
+    Some(event)
+}
+
+/// A line of a node's `events.jsonl`, without its line feed.
+pub(super) fn node_event(bytes: &[u8]) -> Option<NodeEvent> {
+    let mut line = Cursor::new(bytes);
+    line.skip(br#"{"at_us":"#)?;
+    let at_us = line.number()?;
+    line.skip(b",")?;
+    let event = frequent_event(&mut line)?;
+    line.skip(b"}")?;
+    line.rest().is_empty().then_some(NodeEvent { at_us, event })
+}
+
+/// The tag and the fields of an event, without the braces around them.
+fn frequent_event(line: &mut Cursor) -> Option<Event> {
+    line.skip(br#""event":""#)?;
+    Some(if line.try_skip(br#"delivered","client":"#) {
         let client = line.client()?;
         line.skip(br#","index":"#)?;
         let index = line.number()?;
@@ -209,9 +228,7 @@ pub(super) fn event(line: &mut Cursor) -> Option<Event> {
         }
     } else {
         return None;
-    };
-    line.skip(b"}}\n")?;
-    Some(event)
+    })
 }
 
 /// The beginning of a slot's line: whose log, and which slot.

@@ -26,6 +26,7 @@ pub use evidence::{
 };
 pub use firings::Firing;
 pub use lifetimes::{Lifetimes, Span, State};
+pub use parse::node_event;
 pub use reach::Reach;
 pub use read::{HistoryError, read};
 pub use write::Writer;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use paxosctl_node::event::Event;
+use paxosctl_node::event::{Event, NodeEvent};
 use paxosctl_node::ids::{ServerId, Slot};
 use paxosctl_node::value::Value;
 
@@ -16,8 +16,6 @@ pub(super) struct Parsed {
     pub items: Vec<Item>,
     /// What [`Item::Node`] refers to.
     pub names: Vec<String>,
-    /// Whether the last line is without its line feed.
-    pub cut_off: bool,
     /// Why there is nothing behind this piece, if it is not the end.
     pub failed: Option<io::Error>,
 }
@@ -37,8 +35,12 @@ pub(super) enum Item {
         value: Found,
     },
     Other(Box<Line>),
-    /// No line of a history. It is the last item.
-    Damaged(serde_json::Error),
+    /// No line of a history. Nothing behind it was read.
+    Damaged {
+        error: serde_json::Error,
+        /// Whether it is without its line feed, so the end of the file.
+        cut_off: bool,
+    },
 }
 
 /// The value of a slot.
@@ -67,7 +69,6 @@ pub(super) fn parse(chunk: &[u8], known: &Known) -> Parsed {
     let mut parsed = Parsed {
         // Lines of nodes have somewhat more bytes.
         items: Vec::with_capacity(chunk.len() / 96),
-        cut_off: !chunk.is_empty() && !chunk.ends_with(b"\n"),
         ..Parsed::default()
     };
     let mut rest = chunk;
@@ -82,13 +83,24 @@ pub(super) fn parse(chunk: &[u8], known: &Known) -> Parsed {
         let (line, behind) = rest.split_at(length.map_or(rest.len(), |length| length + 1));
         rest = behind;
         let item = general(line, &mut parsed.names, &mut last_node);
-        let damaged = matches!(item, Item::Damaged(_));
+        let damaged = matches!(item, Item::Damaged { .. });
         parsed.items.push(item);
         if damaged {
             break;
         }
     }
     parsed
+}
+
+/// A line of a node's `events.jsonl`, without its line feed.
+///
+/// # Errors
+/// It is none, or only the beginning of one.
+pub fn node_event(line: &[u8]) -> Result<NodeEvent, serde_json::Error> {
+    match lean::node_event(line) {
+        Some(event) => Ok(event),
+        None => serde_json::from_slice(line),
+    }
 }
 
 /// Any line that the format allows.
@@ -111,7 +123,10 @@ fn general(line: &[u8], names: &mut Vec<String>, last_node: &mut u32) -> Item {
             value: Found::New(value),
         },
         Ok(line) => Item::Other(Box::new(line)),
-        Err(error) => Item::Damaged(error),
+        Err(error) => Item::Damaged {
+            error,
+            cut_off: !line.ends_with(b"\n"),
+        },
     }
 }
 

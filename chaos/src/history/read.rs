@@ -153,8 +153,7 @@ impl Reading<'_> {
     /// Takes the next piece.
     fn take(&mut self, parsed: Parsed) -> Result<(), HistoryError> {
         let mut places = vec![None; parsed.names.len()];
-        let last = parsed.items.len();
-        for (number, item) in (1..).zip(parsed.items) {
+        for item in parsed.items {
             self.line += 1;
             let taken = match item {
                 Item::Blank => Ok(()),
@@ -177,12 +176,8 @@ impl Reading<'_> {
                     }
                     self.builder.add(*line)
                 }
-                Item::Damaged(_)
-                    if number == last && parsed.cut_off && self.builder.has_header() =>
-                {
-                    Ok(())
-                }
-                Item::Damaged(error) => {
+                Item::Damaged { cut_off: true, .. } if self.builder.has_header() => Ok(()),
+                Item::Damaged { error, .. } => {
                     let text = error.to_string();
                     let what = text.split(" at line ").next().unwrap_or(&text);
                     Err(format!("not a line of a history: {what}"))

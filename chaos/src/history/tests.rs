@@ -202,7 +202,11 @@ fn long_story() -> Vec<u8> {
         story.say("bob", &"long ".repeat(number));
     }
     let mut bytes = Vec::new();
-    for line in story.finish().bytes().split_inclusive(|&byte| byte == b'\n') {
+    for line in story
+        .finish()
+        .bytes()
+        .split_inclusive(|&byte| byte == b'\n')
+    {
         bytes.extend_from_slice(line);
         if line.len() % 5 == 0 {
             bytes.extend_from_slice(b"  \n");

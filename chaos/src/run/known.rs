@@ -169,7 +169,7 @@ impl Known {
                 self.chosen.insert(node.to_owned(), chosen.0);
             }
             Event::Chosen { upto } => {
-                let chosen = self.chosen.entry(node.to_owned()).or_default();
+                let chosen = entry(&mut self.chosen, node);
                 *chosen = upto.0.max(*chosen);
                 self.highest = self.highest.max(*chosen);
             }
@@ -202,7 +202,7 @@ impl Known {
                 self.session(node, *client).reads.remove(id);
             }
             Event::Delivered { index, .. } => {
-                let delivered = self.delivered.entry(node.to_owned()).or_default();
+                let delivered = entry(&mut self.delivered, node);
                 *delivered = (*index).max(*delivered);
             }
             Event::LoadDone { .. } => {
@@ -213,8 +213,7 @@ impl Known {
     }
 
     fn session(&mut self, node: &str, client: ClientId) -> &mut Session {
-        let sessions = self.open.entry(node.to_owned()).or_default();
-        sessions.entry(client).or_default()
+        entry(&mut self.open, node).entry(client).or_default()
     }
 
     fn handed_over(&mut self, node: &str) {
@@ -272,4 +271,12 @@ impl Known {
     pub fn counts(&self) -> (u64, u64, u64) {
         (self.said, self.acked, self.open_count)
     }
+}
+
+/// What is known of a node, which nearly always something is.
+fn entry<'a, T: Default>(map: &'a mut BTreeMap<String, T>, node: &str) -> &'a mut T {
+    if !map.contains_key(node) {
+        map.insert(node.to_owned(), T::default());
+    }
+    map.get_mut(node).expect("it was put there")
 }

@@ -1,7 +1,7 @@
 //! `export`: a saved run's history in a form that other tools read.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
 
 use paxosctl_chaos::history;
@@ -38,7 +38,7 @@ impl ExportRequest {
 pub fn export(request: &ExportRequest) -> Result<Outcome, Failure> {
     let path = request.dir.history();
     let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
-    let evidence = history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
+    let evidence = history::read(file).map_err(|error| {
         Failure::Cluster(format!("{} cannot be exported: {error}", path.display()))
     })?;
     let written = |mut out: BufWriter<Box<dyn Write>>| {

@@ -1,7 +1,6 @@
 //! A saved run becomes a result: its history is read back from the disk and judged.
 
 use std::fs::{self, File};
-use std::io::BufReader;
 
 use paxosctl_chaos::check;
 use paxosctl_chaos::history::{self, Evidence};
@@ -37,7 +36,7 @@ impl<'a> Saved<'a> {
     pub fn read(dir: &'a RunDir, plan: &'a Plan) -> Result<Saved<'a>, Failure> {
         let path = dir.history();
         let file = File::open(&path).map_err(|error| Failure::file("read", &path, error))?;
-        let evidence = history::read(BufReader::with_capacity(1 << 20, file)).map_err(|error| {
+        let evidence = history::read(file).map_err(|error| {
             Failure::Cluster(format!("{} cannot be judged: {error}", path.display()))
         })?;
         Ok(Saved {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use paxosctl_chaos::history::node_event;
 use paxosctl_node::event::NodeEvent;
 
 use super::words::describe;
@@ -145,7 +146,7 @@ fn dirs_with_events(dir: &Path) -> Vec<(String, PathBuf)> {
 
 /// None for half a line, which a killed node may leave.
 fn event_of(line: &[u8]) -> Option<NodeEvent> {
-    serde_json::from_slice(line).ok()
+    node_event(line).ok()
 }
 
 fn event_line(name: &str, event: &NodeEvent, start_us: u64) -> Option<String> {

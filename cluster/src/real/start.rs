@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use paxosctl_chaos::history::node_event;
 use paxosctl_chaos::target::Machines;
 use paxosctl_node::event::NodeEvent;
 use paxosctl_node::ids::ServerId;
@@ -250,7 +251,7 @@ impl RealTarget {
 fn read_events(node: &str, tail: &mut Tail) -> Incoming {
     let mut events: Vec<NodeEvent> = Vec::new();
     let mut unreadable = None;
-    let read = tail.read(|line| match serde_json::from_slice(line) {
+    let read = tail.read(|line| match node_event(line) {
         Ok(event) => events.push(event),
         // Half a line, or none: its writer was killed before the end.
         Err(error) if error.is_eof() => {}

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use paxosctl_node::event::{Acceptance, Event};
+use paxosctl_node::event::{Acceptance, Event, NodeEvent};
 use paxosctl_node::ids::{Ballot, ClientId, ServerId, Slot};
 use paxosctl_node::value::{Command, Value};
 use proptest::prelude::*;
 
-use crate::history::parse::{Found, Item, Known, parse};
+use crate::history::parse::{Found, Item, Known, node_event, parse};
 use crate::history::{Line, Phase};
 
 /// A line, when the frequent reading takes it.
@@ -90,9 +90,16 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let numbers = (number(), number(), number(), number(), any::<u32>(), any::<u16>());
+    let numbers = (
+        number(),
+        number(),
+        number(),
+        number(),
+        any::<u32>(),
+        any::<u16>(),
+    );
     prop_oneof![
-        (numbers.clone(), 0..6).prop_map(
+        (numbers, 0..6).prop_map(
             |((first, second, third, fourth, digest, server), kind)| match kind {
                 0 => Event::Delivered {
                     client: ClientId(first),
@@ -147,7 +154,9 @@ fn line() -> impl Strategy<Value = Line> {
 /// Every slot is known: those of this line, or of another.
 fn knows(value: &Value) -> Known {
     Known {
-        values: (0..40).map(|number| Some((number, value.clone()))).collect(),
+        values: (0..40)
+            .map(|number| Some((number, value.clone())))
+            .collect(),
     }
 }
 
@@ -250,6 +259,27 @@ proptest! {
     }
 
     #[test]
+    fn lines_of_nodes_are_read_alike_or_not_at_all(
+        at_us in number(),
+        event in event(),
+        changes in prop::collection::vec(change(), 0..3),
+    ) {
+        let event = NodeEvent { at_us, event };
+        let mut bytes = serde_json::to_vec(&event).expect("plain data");
+        let read = node_event(&bytes);
+        prop_assert_eq!(read.expect("readable"), event.clone());
+        let rare = matches!(event.event, Event::Promised { .. } | Event::Stopping { .. });
+        prop_assert_eq!(super::node_event(&bytes).is_some(), !rare);
+        for change in &changes {
+            apply(change, &mut bytes);
+        }
+        let general = serde_json::from_slice::<NodeEvent>(&bytes).ok();
+        if let Some(read) = super::node_event(&bytes) {
+            prop_assert_eq!(Some(read), general, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
     fn a_piece_is_its_lines(lines in prop::collection::vec(line(), 0..8), blank in any::<bool>()) {
         let mut bytes = Vec::new();
         for line in &lines {
@@ -272,7 +302,7 @@ proptest! {
                     let (server, slot, value) = (*server, *slot, value.clone());
                     writeln!(read, "{:?}", Line::Slot { server, slot, value }).expect("memory");
                 }
-                Item::Slot { .. } | Item::Damaged(_) => panic!("nothing is known or damaged"),
+                Item::Slot { .. } | Item::Damaged { .. } => panic!("nothing is known or damaged"),
                 Item::Other(line) => writeln!(read, "{line:?}").expect("memory"),
             }
         }
@@ -356,12 +386,7 @@ fn every_single_byte_of_every_frequent_line_matters() {
                 let mut changed = line.clone();
                 changed[place] = byte;
                 if let Some(read) = frequent(&changed, &known) {
-                    assert_eq!(
-                        Some(read),
-                        general(&changed),
-                        "{}",
-                        changed.escape_ascii()
-                    );
+                    assert_eq!(Some(read), general(&changed), "{}", changed.escape_ascii());
                 }
             }
             assert!(frequent(&line[..place], &known).is_none(), "cut off");
