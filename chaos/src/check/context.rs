@@ -13,20 +13,20 @@ use crate::target::LogSource;
 use paxosctl_node::ids::ClientId;
 use paxosctl_node::value::Value;
 
-/// The evidence and the plan, with what is derived from them.
-pub(crate) struct Context<'a> {
-    pub evidence: &'a Evidence,
-    pub plan: &'a Plan,
-    pub reach: Reach,
-    pub firings: Vec<Firing<'a>>,
+/// The evidence and the plan, with what is derived from them: what judging a run and showing it share.
+pub struct Context<'a> {
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) plan: &'a Plan,
+    pub(crate) reach: Reach,
+    pub(crate) firings: Vec<Firing<'a>>,
     /// For each message: its index in the chat of the longest log, or 0.
-    pub index_of: Vec<u32>,
-    pub acceptances: Acceptances,
-    pub gaps: Gaps,
+    pub(crate) index_of: Vec<u32>,
+    pub(crate) acceptances: Acceptances,
+    pub(crate) gaps: Gaps,
     /// How far the server that knew most knew the log as chosen, over time: both ascend.
-    pub chosen_front: Vec<(u64, u32)>,
+    pub(crate) chosen_front: Vec<(u64, u32)>,
     /// For slot 1, 2, … of the longest log: the digest of its value; `None` for a hole.
-    pub log_digests: Vec<Option<u32>>,
+    pub(crate) log_digests: Vec<Option<u32>>,
 }
 
 /// What can be worked out at the same time.
@@ -38,6 +38,7 @@ enum Shared {
 }
 
 impl<'a> Context<'a> {
+    /// Works out what is derived.
     pub fn new(evidence: &'a Evidence, plan: &'a Plan) -> Context<'a> {
         let mut index_of = vec![0; evidence.messages.len()];
         for (place, applied) in evidence.chat().iter().enumerate() {
@@ -77,25 +78,25 @@ impl<'a> Context<'a> {
 
     /// Whether the run was killed: then records of one server may be there and those of another,
     /// which came before them, not.
-    pub fn is_cut_short(&self) -> bool {
+    pub(crate) fn is_cut_short(&self) -> bool {
         self.evidence.ending == Ending::CutShort
     }
 
     /// The digest of the chosen value of a slot, where the longest log has it.
-    pub fn chosen_digest(&self, slot: u32) -> Option<u32> {
+    pub(crate) fn chosen_digest(&self, slot: u32) -> Option<u32> {
         let place = slot.checked_sub(1)?;
         self.log_digests.get(place as usize).copied().flatten()
     }
 
     /// The index of a message in the chat of the longest log, or 0.
-    pub fn index_of_message(&self, client: ClientId, seq: u64) -> u64 {
+    pub(crate) fn index_of_message(&self, client: ClientId, seq: u64) -> u64 {
         let session = self.evidence.session(client);
         let message = session.and_then(|session| session.message(seq));
         message.map_or(0, |message| u64::from(self.index_of[message as usize]))
     }
 
     /// When the first server knew the slot as chosen.
-    pub fn chosen_us(&self, slot: u64) -> Option<u64> {
+    pub(crate) fn chosen_us(&self, slot: u64) -> Option<u64> {
         let place = self
             .chosen_front
             .partition_point(|&(_, upto)| u64::from(upto) < slot);
@@ -103,7 +104,7 @@ impl<'a> Context<'a> {
     }
 
     /// `ann's message 3 "hello"`
-    pub fn name(&self, message: &Message) -> String {
+    pub(crate) fn name(&self, message: &Message) -> String {
         format!(
             "{}'s message {} \"{}\"",
             clip(self.evidence.speaker(message), 40),
@@ -113,7 +114,7 @@ impl<'a> Context<'a> {
     }
 
     /// The same for a message that took effect, which perhaps nobody said.
-    pub fn name_applied(&self, applied: &Applied) -> String {
+    pub(crate) fn name_applied(&self, applied: &Applied) -> String {
         match self.evidence.messages.get(applied.message as usize) {
             Some(message) => self.name(message),
             None => {
@@ -129,12 +130,12 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the log could be read.
-    pub fn readable(replica: &Replica) -> bool {
+    pub(crate) fn readable(replica: &Replica) -> bool {
         !matches!(replica.source, LogSource::Unreadable { .. })
     }
 
     /// The replicas whose live servers gave their logs at the end.
-    pub fn live(&self) -> impl Iterator<Item = &'a Replica> {
+    pub(crate) fn live(&self) -> impl Iterator<Item = &'a Replica> {
         self.evidence
             .replicas
             .iter()
@@ -142,7 +143,7 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the process is a load and not a chat client.
-    pub fn is_load(&self, node: &str) -> bool {
+    pub(crate) fn is_load(&self, node: &str) -> bool {
         self.plan
             .traffic
             .iter()
@@ -150,7 +151,7 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the process runs until the end of the run, as far as the history tells.
-    pub fn lives_to_end(&self, node: &str) -> bool {
+    pub(crate) fn lives_to_end(&self, node: &str) -> bool {
         let left = self
             .plan
             .traffic

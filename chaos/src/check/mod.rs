@@ -49,10 +49,11 @@ mod unavailable;
 mod voters;
 mod windows;
 
+pub use context::Context;
 pub use disks::{DiskLog, disks};
 
 pub(crate) use ack_latency::latencies;
-pub(crate) use context::{Context, percentile};
+pub(crate) use context::percentile;
 pub(crate) use faults_bit::{hits as link_hits, problem as faults_problem};
 pub(crate) use machine_bit::effects as machine_effects;
 pub(crate) use recovery::of as recovery;
@@ -110,19 +111,13 @@ const PROGRESS: [Check; 12] = [
 
 /// Judges a run by its history and its plan.
 pub fn judge(evidence: &Evidence, plan: &Plan) -> RunResult {
-    judge_observed(evidence, plan, &mut |_, _| {})
+    judge_observed(&Context::new(evidence, plan), &mut |_, _| {})
 }
 
 /// The same, and calls `took` with the name of each part of the work and how long it took. Parts of
 /// the judging of a long run are done at the same time.
-pub fn judge_observed(
-    evidence: &Evidence,
-    plan: &Plan,
-    took: &mut dyn FnMut(&str, Duration),
-) -> RunResult {
-    let begun = Instant::now();
-    let context = Context::new(evidence, plan);
-    took("what the checks share", begun.elapsed());
+pub fn judge_observed(context: &Context, took: &mut dyn FnMut(&str, Duration)) -> RunResult {
+    let evidence = context.evidence;
     let mut work = SAFETY.to_vec();
     if evidence.ending == Ending::Complete {
         work.extend(PROGRESS);
@@ -131,8 +126,8 @@ pub fn judge_observed(
     let mut parts = in_order(threads_for(evidence), work.len() + 1, |part| {
         let begun = Instant::now();
         let done = match part.checked_sub(1) {
-            None => Done::Rows(Box::new(rows(&context))),
-            Some(check) => Done::Checks(work[check](&context)),
+            None => Done::Rows(Box::new(rows(context))),
+            Some(check) => Done::Checks(work[check](context)),
         };
         (done, begun.elapsed())
     })

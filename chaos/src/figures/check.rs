@@ -4,12 +4,12 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::made_up;
-use crate::check::judge_observed;
+use crate::check::{Context, judge_observed};
 use crate::history;
 use crate::plan;
 
@@ -98,24 +98,27 @@ fn judge(path: &Path, (messages, events): (u64, u64), replicas: u16) -> io::Resu
     let file = File::open(path)?;
     let history_bytes = file.metadata()?.len();
     let evidence = history::read(file).map_err(io::Error::other)?;
-    let read_s = begun.elapsed().as_secs_f64();
+    let read = begun.elapsed();
     let mut parts = Vec::new();
-    let result = judge_observed(&evidence, &plan, &mut |part, took| {
+    let mut note = |part: &str, took: Duration| {
         parts.push(PartTime {
             part: part.to_string(),
             took_s: took.as_secs_f64(),
         });
-    });
-    let total_s = begun.elapsed().as_secs_f64();
+    };
+    let context = Context::new(&evidence, &plan);
+    note("what the checks share", begun.elapsed() - read);
+    let result = judge_observed(&context, &mut note);
+    let total = begun.elapsed();
     Ok(CheckRun {
         messages,
         replicas,
         events,
         history_bytes,
         verdict: result.verdict.word(),
-        read_s,
-        judge_s: total_s - read_s,
-        total_s,
+        read_s: read.as_secs_f64(),
+        judge_s: (total - read).as_secs_f64(),
+        total_s: total.as_secs_f64(),
         parts,
         peak_memory_bytes: peak_memory_bytes(),
     })

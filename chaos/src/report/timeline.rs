@@ -12,7 +12,6 @@ use super::model::RunResult;
 use super::text::{clip, plain};
 use crate::check::Context;
 use crate::history::{Evidence, Phase, Reach, Server, Session, Span, What};
-use crate::plan::Plan;
 
 /// Texts of messages are shown up to so many messages; more would make the page large.
 const TEXTS: usize = 5_000;
@@ -137,13 +136,13 @@ struct Mark {
 
 impl Timeline {
     /// Everything of a run that has a time. `result` is what the same evidence was judged to be.
-    pub fn new(evidence: &Evidence, plan: &Plan, result: &RunResult) -> Timeline {
-        let context = Context::new(evidence, plan);
+    pub fn new(context: &Context, result: &RunResult) -> Timeline {
+        let evidence = context.evidence;
         let lanes = lanes(evidence, &context.reach);
         Timeline {
             end_us: evidence.end_us,
             phases: evidence.phases.clone(),
-            operations: operations(&context, &lanes),
+            operations: operations(context, &lanes),
             lanes,
             bands: bands(result),
             no_majority: within(context.reach.surely_no_majority(), evidence.end_us),

@@ -1,8 +1,10 @@
 //! A saved run becomes a result: its history is read back from the disk and judged.
 
 use std::fs::{self, File};
+use std::panic::resume_unwind;
+use std::thread;
 
-use paxosctl_chaos::check;
+use paxosctl_chaos::check::{self, Context};
 use paxosctl_chaos::history::{self, Evidence};
 use paxosctl_chaos::plan::Plan;
 use paxosctl_chaos::report::{RunResult, Timeline, Verdict};
@@ -46,9 +48,9 @@ impl<'a> Saved<'a> {
         })
     }
 
-    /// What the history says.
-    pub fn judge(&self) -> RunResult {
-        check::judge(&self.evidence, self.plan)
+    /// What judging the run and showing it share.
+    pub fn context(&self) -> Context<'_> {
+        Context::new(&self.evidence, self.plan)
     }
 
     /// Adds whether the servers' logs on disk are what the history says. No server may be running.
@@ -57,24 +59,42 @@ impl<'a> Saved<'a> {
         if !self.dir.nodes().is_dir() {
             return;
         }
-        let logs: Vec<_> = (1..=self.plan.cluster.servers)
-            .map(ServerId)
-            .map(|server| {
-                let node = self.dir.nodes().join(server.to_string());
-                (server, log_on_disk(&node))
-            })
-            .collect();
+        let read = |server: ServerId| {
+            let node = self.dir.nodes().join(server.to_string());
+            (server, log_on_disk(&node))
+        };
+        let logs: Vec<_> = thread::scope(|scope| {
+            let servers = (1..=self.plan.cluster.servers).map(ServerId);
+            let reading: Vec<_> = servers
+                .map(|server| scope.spawn(move || read(server)))
+                .collect();
+            let read = reading.into_iter().map(|log| log.join());
+            read.map(|log| log.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
         check::add(result, check::disks(&self.evidence, &logs), &self.evidence);
     }
 
-    /// Puts what a report can show beside what this run was judged to be.
-    pub fn with_timeline(&self, result: RunResult) -> Judged {
-        Judged {
-            timeline: Some(Timeline::new(&self.evidence, self.plan, &result)),
-            sequence: None,
-            result,
-        }
+    /// Gives the memory back, which nobody need wait for: a long history has millions of parts.
+    pub fn let_go(self) {
+        let evidence = self.evidence;
+        // Without a thread it is given back here and now.
+        let _ = thread::Builder::new().spawn(move || drop(evidence));
     }
+}
+
+/// Puts what a report can show beside what a run was judged to be.
+pub fn with_timeline(context: &Context, result: RunResult) -> Judged {
+    Judged {
+        timeline: Some(Timeline::new(context, &result)),
+        sequence: None,
+        result,
+    }
+}
+
+/// What the history says.
+pub fn judge(context: &Context) -> RunResult {
+    check::judge_observed(context, &mut |_, _| {})
 }
 
 /// Judges what is saved, never what is remembered, the servers' disks included; no server may be
@@ -84,9 +104,13 @@ impl<'a> Saved<'a> {
 /// The history cannot be read.
 pub fn saved_run(dir: &RunDir, plan: &Plan) -> Result<Judged, Failure> {
     let saved = Saved::read(dir, plan)?;
-    let mut result = saved.judge();
+    let context = saved.context();
+    let mut result = judge(&context);
     saved.judge_disks(&mut result);
-    Ok(saved.with_timeline(result))
+    let judged = with_timeline(&context, result);
+    drop(context);
+    saved.let_go();
+    Ok(judged)
 }
 
 /// The plan as the run saved it.

@@ -33,7 +33,7 @@ pub fn report(request: &ReportRequest) -> Result<Outcome, Failure> {
     result.run_dir = Some(dir.path().display().to_string());
     let judged = if request.reports.show_charts() && dir.history().is_file() {
         let plan = judge::saved_plan(dir)?;
-        Saved::read(dir, &plan)?.with_timeline(result)
+        judge::with_timeline(&Saved::read(dir, &plan)?.context(), result)
     } else {
         Judged {
             result,

@@ -18,7 +18,12 @@ pub struct Tail {
     file: File,
     /// The beginning of a line whose end was not written yet.
     partial: Vec<u8>,
+    /// What is read goes here first. Kept, because a busy node's file grows many times a second.
+    chunk: Vec<u8>,
 }
+
+/// As much is read at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
 
 impl Tail {
     /// # Errors
@@ -27,6 +32,7 @@ impl Tail {
         Ok(Tail {
             file: File::open(path)?,
             partial: Vec::new(),
+            chunk: Vec::new(),
         })
     }
 
@@ -47,6 +53,7 @@ impl Tail {
         Ok(Tail {
             file,
             partial: Vec::new(),
+            chunk: Vec::new(),
         })
     }
 
@@ -55,13 +62,13 @@ impl Tail {
     /// # Errors
     /// The file cannot be read.
     pub fn read(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<()> {
-        let mut chunk = vec![0; 256 * 1024];
+        self.chunk.resize(CHUNK_BYTES, 0);
         loop {
-            let count = self.file.read(&mut chunk)?;
+            let count = self.file.read(&mut self.chunk)?;
             if count == 0 {
                 return Ok(());
             }
-            let mut rest = &chunk[..count];
+            let mut rest = &self.chunk[..count];
             while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
                 if self.partial.is_empty() {
                     each(&rest[..end]);

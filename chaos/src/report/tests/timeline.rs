@@ -3,10 +3,11 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::check::Context;
 
 fn timeline(story: &Story) -> Json {
     let evidence = history::read(&story.bytes()[..]).expect("a readable history");
-    let timeline = Timeline::new(&evidence, &story.plan, &story.judge());
+    let timeline = Timeline::new(&Context::new(&evidence, &story.plan), &story.judge());
     serde_json::to_value(&timeline).expect("plain data")
 }
 
@@ -190,7 +191,10 @@ fn the_page_holds_its_data_and_nothing_of_it_is_markup() {
     result.plan = "</title><img src=x>".to_string();
     let page = html(
         &result,
-        Some(&Timeline::new(&evidence, &story.plan, &result)),
+        Some(&Timeline::new(
+            &Context::new(&evidence, &story.plan),
+            &result,
+        )),
         None,
     );
     assert!(!page.contains("<img") && !page.contains("<script>"));

@@ -90,7 +90,8 @@ impl Run<'_> {
     ) -> Result<Judged, Failure> {
         let plan = self.plan;
         let saved = Saved::read(dir, plan)?;
-        let mut result = saved.judge();
+        let context = saved.context();
+        let mut result = judge::judge(&context);
         let failed = result.verdict != Verdict::Pass;
         let wanted = match self.keep {
             Keep::Always => true,
@@ -106,7 +107,7 @@ impl Run<'_> {
                          `paxosctl chat --cluster {name}` joins it, `paxosctl down {name}` ends it",
                         run_name(self.plan, self.seed)
                     ));
-                    return Ok(saved.with_timeline(result));
+                    return Ok(judge::with_timeline(&context, result));
                 }
                 // It was ended instead, and the verdict counts all the same.
                 Err(failure) => shown.say(&format!("warning: the cluster is not kept: {failure}")),
@@ -121,7 +122,7 @@ impl Run<'_> {
                  servers have ended: this cluster is not kept",
             );
         }
-        Ok(saved.with_timeline(result))
+        Ok(judge::with_timeline(&context, result))
     }
 
     /// Runs the plan against the cluster, and saves the history before anything is judged.
