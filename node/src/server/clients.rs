@@ -22,7 +22,7 @@ impl Server {
         conn: ConnId,
         message: ClientMessage,
     ) -> Result<(), LogError> {
-        let now = self.clock.advance(now);
+        let now = self.advance_clock(now);
         match message {
             ClientMessage::Join { client, name, seen } => self.join(now, conn, client, name, seen),
             ClientMessage::Leave { client } => {
