@@ -38,14 +38,14 @@ const ROUND: Duration = Duration::from_millis(50);
 /// How often the balancer hears of this server when nothing changes.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// A message that is not chosen after so long is proposed again.
+/// A message that is not chosen so long after it usually would be is proposed again.
 const PROPOSE_AGAIN: Duration = Duration::from_millis(250);
 
 /// Without a leader for so long, clients are told that there is no majority. Longer than an
 /// election, which is no reason to alarm anybody.
 const NO_MAJORITY_AFTER: Duration = Duration::from_millis(1500);
 
-/// Reads that may be under way; a client whose read is not taken asks again.
+/// Reads that may be under way; a client whose read is not taken is told to ask again.
 const READS: usize = 16_384;
 
 /// How long a stopping leader waits for its successor, who may be stopping too.
@@ -294,7 +294,8 @@ impl Server {
         }
         self.next_round = now + ROUND;
         self.output.to_peers.extend(self.membership.introductions());
-        self.propose_again(now, now.saturating_sub(PROPOSE_AGAIN));
+        let overdue = self.pending.usual_wait() + PROPOSE_AGAIN;
+        self.propose_again(now, now.saturating_sub(overdue));
         self.listeners.expire(now);
         let (listeners, sessions) = (&self.listeners, self.replica.sessions());
         self.pending.forget_gaps(
@@ -354,7 +355,7 @@ impl Server {
         self.send_paxos(effects.send);
         for chosen in &effects.chosen {
             chat::push(&mut self.history, chosen);
-            self.acknowledge(chosen);
+            self.acknowledge(now, chosen);
         }
         if let Some(chosen) = effects.chosen.last() {
             self.output.events.push(Event::Chosen { upto: chosen.slot });
