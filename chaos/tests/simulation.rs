@@ -88,3 +88,47 @@ fn whatever_is_drawn_nothing_is_violated() {
         }
     }
 }
+
+fn parsed(text: &str) -> Plan {
+    plan::parse(Path::new("here"), text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Its silence alone would tell after 300 ms at the earliest.
+#[test]
+fn a_killed_leader_is_replaced_before_its_silence_would_tell() {
+    let plan = parsed(
+        "
+version: 1
+name: killed-leaders
+cluster: {servers: 3}
+traffic:
+  - {at: 500ms, for: 12s, load: {clients: 8, rate: 200/s}}
+faults:
+  - {at: 2s, every: 2s, times: 5, kill: leader, restart_after: 1s}
+settle: 8s
+expect: {acked: 100%, unavailable: {max: 250ms}}
+",
+    );
+    for seed in 1..=8 {
+        assert_passes(&simulated(&plan, seed).1);
+    }
+}
+
+/// While the disks are slow, clients say half as much again as the servers have room for.
+#[test]
+fn what_servers_have_no_room_for_is_stored_when_they_have() {
+    let plan = parsed(
+        "
+version: 1
+name: overload
+cluster: {servers: 3}
+traffic:
+  - {at: 1s, for: 1s, load: {clients: 600, bytes: 16, rate: 40000/s}}
+faults:
+  - {at: 800ms, for: 2s, slow_disk: {node: servers, by: 500ms}}
+settle: 8s
+expect: {acked: 100%}
+",
+    );
+    assert_passes(&simulated(&plan, 1).1);
+}

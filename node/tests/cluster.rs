@@ -46,6 +46,8 @@ impl Schedule {
                 heartbeat: Duration::from_millis(10),
                 election_min: Duration::from_millis(20),
                 election_max: Duration::from_millis(60),
+                suspicion_min: Duration::from_millis(2),
+                suspicion_max: Duration::from_millis(8),
                 retransmit: Duration::from_millis(30),
             }
         } else {
@@ -117,12 +119,26 @@ impl Schedule {
             _ if self.rng.random_bool(0.2) => {
                 self.cluster.hand_over(server);
             }
+            _ if self.rng.random_bool(0.5) => self.be_told(server),
             _ if !self.cluster.alive(server) => self.cluster.restart(server),
             _ => {}
         }
         // A real link holds back only so much.
         if self.cluster.network.len() > 300 {
             self.cluster.network.drain(..150);
+        }
+    }
+
+    /// A server hears something of its connections or of itself, true or not.
+    fn be_told(&mut self, server: ServerId) {
+        let peer = self.server();
+        match self.rng.random_range(0..3) {
+            0 => self.cluster.disconnect(server, peer),
+            1 => self.cluster.connect(server, peer),
+            _ => {
+                let held_up = Duration::from_millis(self.rng.random_range(1..2000));
+                self.cluster.hold_up(server, held_up);
+            }
         }
     }
 

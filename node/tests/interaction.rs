@@ -15,6 +15,7 @@
 //! | `run 2s` | time passes and messages arrive; only what they led to is shown |
 //! | `cut s1->s2 …`, `cut s1<->s2 …`, `isolate s3`, `heal` | links that lose everything |
 //! | `crash sK`, `restart sK` | what was not synced is lost |
+//! | `disconnect sK sL`, `connect sK sL` | sK hears of sL's connection to it, or of its own to sL |
 //! | `autosync sK on|off`, `sync sK` | whether the disk syncs by itself |
 //! | `say sK ann 1 hello`, `read sK 7`, `hand-over sK`, `voting sK on|off` | calls |
 //! | `status`, `log`, `disk sK`, `pending` | what is the case |
@@ -153,6 +154,12 @@ impl Player {
             ["heal"] => cluster.cut.clear(),
             ["crash", server] => cluster.crash(server.parse().ok()?),
             ["restart", server] => cluster.restart(server.parse().ok()?),
+            ["disconnect", server, peer] => {
+                cluster.disconnect(server.parse().ok()?, peer.parse().ok()?);
+            }
+            ["connect", server, peer] => {
+                cluster.connect(server.parse().ok()?, peer.parse().ok()?);
+            }
             ["autosync", server, on] => cluster.set_autosync(server.parse().ok()?, is_on(on)?),
             ["sync", server] => cluster.sync(server.parse().ok()?),
             ["say", server, name, seq, words @ ..] => {

@@ -4,6 +4,9 @@
 
 mod whole;
 
+use std::time::Duration;
+
+use paxosctl_node::ids::ServerId;
 use whole::{Setting, Summary, Wipes, World};
 
 fn setting(seed: u64) -> Setting {
@@ -103,6 +106,43 @@ fn clocks_that_jump_and_run_wrong_harm_nobody() {
     if runs.len() > 1 {
         let clocks: u64 = runs.iter().map(|run| run.clocks).sum();
         assert!(clocks > 5 * runs.len() as u64);
+    }
+}
+
+/// A cluster that was left alone for a while, and its leader.
+fn with_a_leader(seed: u64) -> (World, ServerId) {
+    let mut world = World::without_trouble(Setting {
+        servers: [3, 5][seed as usize % 2],
+        ..setting(seed)
+    });
+    world.run_for(Duration::from_secs(2));
+    let (_, leader) = *world.led().last().expect("somebody leads");
+    (world, leader)
+}
+
+#[test]
+fn the_others_replace_a_killed_leader_long_before_its_silence_would_tell() {
+    for seed in 0..40 {
+        let (mut world, leader) = with_a_leader(seed);
+        let (before, killed) = (world.led().len(), world.now());
+        world.kill(leader);
+        world.run_for(Duration::from_millis(200));
+        let (at, next) = world.led()[before..].first().expect("another leads");
+        assert_ne!(*next, leader);
+        assert!(*at - killed < Duration::from_millis(100), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_leader_that_lives_is_not_deposed_because_connections_break() {
+    for seed in 0..40 {
+        let (mut world, leader) = with_a_leader(seed);
+        let before = world.led().len();
+        for to in (1..=3).map(ServerId) {
+            world.break_connection_of_servers(leader, to);
+            world.run_for(Duration::from_millis(300));
+        }
+        assert_eq!(world.led().len(), before, "seed {seed}");
     }
 }
 

@@ -1,8 +1,10 @@
 //! Who takes what arrives.
 
+use paxosctl_node::ids::ServerId;
+
 use super::network::{Line, Packet, Standing};
 use super::node::Kind;
-use super::queue::{End, Happening, Life};
+use super::queue::{End, Happening, Life, NodeIndex};
 use super::world::World;
 use crate::history::micros;
 
@@ -17,7 +19,7 @@ impl World {
         }
         match packet {
             Packet::Peer(message) => {
-                let from = paxosctl_node::ids::ServerId(sender as u16);
+                let from = ServerId(sender as u16);
                 self.server_hears_peer(of, from, incarnation, message);
             }
             Packet::ToServer(message) => self.server_hears_client(of, conn, message),
@@ -44,18 +46,25 @@ impl World {
 
     /// Somebody's connection was accepted.
     pub(super) fn accepted(&mut self, of: Life, conn: usize) {
-        let dialler = self.conns[conn].ends[0].node;
         // Peers only send on the connections that they make.
-        let is_client = dialler > usize::from(self.servers);
-        if is_client {
+        if self.is_client(self.conns[conn].ends[0].node) {
             self.server_accepts(of, conn);
         }
+    }
+
+    fn is_client(&self, node: NodeIndex) -> bool {
+        node > usize::from(self.servers)
     }
 
     /// A connection that was accepted is closed.
     pub(super) fn lost(&mut self, of: Life, conn: usize) {
         if self.is_server(of) {
-            self.server_loses(of, conn);
+            let dialler = self.conns[conn].ends[0].node;
+            if self.is_client(dialler) {
+                self.server_loses(of, conn);
+            } else {
+                self.server_is_left(of, ServerId(dialler as u16));
+            }
         } else {
             self.balancer_loses(of, conn);
         }

@@ -290,10 +290,19 @@ impl World {
         }
     }
 
+    /// The connection on which a peer sends is closed.
+    pub(super) fn server_is_left(&mut self, of: Life, peer: ServerId) {
+        if let Some((process, lives_us)) = self.server(of) {
+            let now = process.now(lives_us);
+            process.server.disconnected(now, peer);
+            self.act_soon(of);
+        }
+    }
+
     pub(super) fn server_line_stands(&mut self, of: Life, line: Line) {
         if let Some((process, lives_us)) = self.server(of) {
             match line {
-                Line::Server(peer) => process.server.connected(peer),
+                Line::Server(peer) => process.server.connected(process.now(lives_us), peer),
                 Line::Balancer => process.server.balancer_connected(process.now(lives_us)),
             }
             self.act_soon(of);

@@ -89,6 +89,7 @@ pub(crate) fn to_client(message: &ServerMessage) -> (String, bool) {
             seq, index, slot, ..
         } => (format!("Ack #{seq}: index {index}, slot {slot}"), false),
         ServerMessage::Gap { next_seq, .. } => (format!("Gap: #{next_seq} is missing"), false),
+        ServerMessage::Busy { asked, .. } => (format!("Busy: {asked:?}"), false),
         ServerMessage::Deliver {
             first, messages, ..
         } => {

@@ -9,6 +9,7 @@ pub fn addressee(message: &ServerMessage) -> Option<ClientId> {
         ServerMessage::Joined { client, .. }
         | ServerMessage::Ack { client, .. }
         | ServerMessage::Gap { client, .. }
+        | ServerMessage::Busy { client, .. }
         | ServerMessage::Deliver { client, .. }
         | ServerMessage::Page { client, .. }
         | ServerMessage::ReadResult { client, .. }

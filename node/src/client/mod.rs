@@ -76,6 +76,8 @@ pub struct Timing {
     /// Messages that a server refused because of a gap are not resent because of another one for
     /// so long: one lost message makes as many refusals as there are messages behind it.
     pub gap_quiet: Duration,
+    /// What a server had no room for is sent again after this, then after twice as long each time.
+    pub busy_again: Duration,
     /// When messages of the chat are missing and none came for so long, the server is asked to push
     /// from there.
     pub resume_after: Duration,
@@ -96,6 +98,7 @@ impl Default for Timing {
             not_ready_again: Duration::from_millis(100),
             no_majority_again: Duration::from_millis(500),
             gap_quiet: Duration::from_millis(50),
+            busy_again: Duration::from_millis(25),
             resume_after: Duration::from_millis(300),
             jitter_percent: 20,
         }

@@ -10,14 +10,20 @@ use crate::value::Command;
 /// At most so many messages are under way at once; the others wait for their turn.
 pub(super) const WINDOW: usize = 64;
 
+/// The exponent at which the pause for a busy server stops doubling.
+const MAX_DOUBLINGS: u32 = 5;
+
 /// Messages by sequence number. Any of them may be acknowledged at any time.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     messages: BTreeMap<u64, Outgoing>,
-    /// Every message before this one was sent to the present server, or waits behind the window.
-    fresh_from: u64,
-    /// Nothing that was sent is due again before this.
+    /// All before this number are under way to the present server, the others are not.
+    first_unsent: u64,
+    /// How many are under way.
+    under_way: usize,
+    /// None of those is due again before this.
     again_at: Duration,
+    hold: Hold,
 }
 
 #[derive(Debug)]
@@ -27,10 +33,32 @@ struct Outgoing {
     sent: Option<Sent>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Sent {
     at: Duration,
     again: Retry,
+}
+
+/// What is put up with for a server that has no room: it is left in peace for a while, each time for
+/// twice as long, and given half as much at once. Each acknowledgement makes good for one message.
+#[derive(Debug)]
+struct Hold {
+    /// Nothing more is sent until then.
+    until: Option<Duration>,
+    /// How often in a row there was no room.
+    times: u32,
+    /// So many may be under way.
+    window: usize,
+}
+
+impl Default for Hold {
+    fn default() -> Hold {
+        Hold {
+            until: None,
+            times: 0,
+            window: WINDOW,
+        }
+    }
 }
 
 impl Outbox {
@@ -45,7 +73,13 @@ impl Outbox {
 
     /// The message is chosen. Returns false when that was known, or it was never said.
     pub(super) fn acknowledged(&mut self, seq: u64) -> bool {
-        self.messages.remove(&seq).is_some()
+        let Some(outgoing) = self.messages.remove(&seq) else {
+            return false;
+        };
+        self.under_way -= usize::from(outgoing.sent.is_some());
+        self.hold.times = 0;
+        self.hold.window = (self.hold.window + 1).min(WINDOW);
+        true
     }
 
     pub(super) fn len(&self) -> usize {
@@ -60,78 +94,115 @@ impl Outbox {
         jitter: &mut Jitter,
     ) -> Vec<Command> {
         let mut due = Vec::new();
-        // With many messages under way, most of the time only the last one is new.
-        let only_fresh = now < self.again_at && self.messages.len() <= WINDOW;
-        let from = if only_fresh { self.fresh_from } else { 0 };
-        let mut again_at = only_fresh.then_some(self.again_at);
-        for (&seq, outgoing) in self.messages.range_mut(from..).take(WINDOW) {
-            let mut again = match &outgoing.sent {
-                None => Retry::new(now, timing.retransmit),
-                Some(sent) => sent.again,
-            };
-            if again.is_due(now) {
-                again.done(now, timing.retransmit_most, jitter);
-                outgoing.sent = Some(Sent { at: now, again });
-                due.push(outgoing.command.clone());
+        if self.under_way > 0 && now >= self.again_at {
+            self.again_at = Duration::MAX;
+            for outgoing in self.messages.range_mut(..self.first_unsent) {
+                let Some(sent) = &mut outgoing.1.sent else {
+                    continue;
+                };
+                if sent.again.is_due(now) {
+                    sent.at = now;
+                    sent.again.done(now, timing.retransmit_most, jitter);
+                    due.push(outgoing.1.command.clone());
+                }
+                self.again_at = self.again_at.min(sent.again.at);
             }
-            again_at = Some(again_at.map_or(again.at, |at| at.min(again.at)));
-            self.fresh_from = self.fresh_from.max(seq + 1);
         }
-        self.again_at = again_at.unwrap_or_default();
+        if self.hold.until.is_some_and(|until| now < until) {
+            return due;
+        }
+        self.hold.until = None;
+        for (&seq, outgoing) in self.messages.range_mut(self.first_unsent..) {
+            if self.under_way >= self.hold.window {
+                break;
+            }
+            let mut again = Retry::new(now, timing.retransmit);
+            again.done(now, timing.retransmit_most, jitter);
+            self.again_at = match self.under_way {
+                0 => again.at,
+                _ => self.again_at.min(again.at),
+            };
+            outgoing.sent = Some(Sent { at: now, again });
+            self.under_way += 1;
+            self.first_unsent = seq + 1;
+            due.push(outgoing.command.clone());
+        }
         due
     }
 
-    /// When [`Outbox::due`] has something again; perhaps it has nothing yet, if what would have been
-    /// due then was acknowledged meanwhile.
+    /// When [`Outbox::due`] may have something again.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        let (&last, _) = self.messages.last_key_value()?;
-        if self.messages.len() <= WINDOW && self.fresh_from > last {
-            return Some(self.again_at);
-        }
-        let window = self.messages.values().take(WINDOW);
-        window
-            .map(|outgoing| (outgoing.sent.as_ref()).map_or(Duration::ZERO, |sent| sent.again.at))
-            .min()
+        let again = (self.under_way > 0).then_some(self.again_at);
+        let waits = self.messages.range(self.first_unsent..).next().is_some();
+        let unsent = (waits && self.under_way < self.hold.window)
+            .then_some(self.hold.until.unwrap_or(Duration::ZERO));
+        [again, unsent].into_iter().flatten().min()
     }
 
     /// The server is another one, or has forgotten: everything is due.
     pub(super) fn resend_all(&mut self) {
-        self.fresh_from = 0;
-        for outgoing in self.messages.values_mut().take(WINDOW) {
-            outgoing.sent = None;
+        self.hold = Hold::default();
+        self.unsend(0);
+    }
+
+    /// The server had no room for the message `seq`. It and all after it are due after a pause,
+    /// together, so that they come in order.
+    pub(super) fn put_off(
+        &mut self,
+        now: Duration,
+        seq: u64,
+        timing: &Timing,
+        jitter: &mut Jitter,
+    ) {
+        let known = self.messages.get(&seq);
+        if known.is_none_or(|outgoing| outgoing.sent.is_none()) {
+            return;
         }
+        self.unsend(seq);
+        // One volley is refused message by message, and waits once.
+        if self.hold.until.is_none() {
+            let wait = timing.busy_again * (1 << self.hold.times.min(MAX_DOUBLINGS));
+            self.hold.until = Some(now + jitter.spread(wait.min(timing.retransmit_most)));
+            self.hold.times += 1;
+            self.hold.window = (self.hold.window / 2).max(1);
+        }
+    }
+
+    /// Those from `first` on are not under way any more.
+    fn unsend(&mut self, first: u64) {
+        for (_, outgoing) in self.messages.range_mut(first..) {
+            if outgoing.sent.take().is_none() {
+                break;
+            }
+            self.under_way -= 1;
+        }
+        self.first_unsent = self.first_unsent.min(first);
     }
 
     /// Gives everything new numbers, from `first` on or higher, and returns the last: a mistake, for
     /// [`Bug::RetryUnderNewSession`](crate::planted::Bug::RetryUnderNewSession).
     pub(super) fn renumber(&mut self, first: u64) -> u64 {
-        self.fresh_from = 0;
         let messages = std::mem::take(&mut self.messages);
         let first = messages.keys().next().map_or(first, |&seq| seq.max(first));
         self.messages = (first..).zip(messages.into_values()).collect();
         for (&seq, outgoing) in &mut self.messages {
             outgoing.command.seq = seq;
         }
+        let sent = (self.messages.values()).take_while(|outgoing| outgoing.sent.is_some());
+        self.first_unsent = first + sent.count() as u64;
         self.messages.last_key_value().map_or(0, |(&seq, _)| seq)
     }
 
     /// The server lacks the message `next_seq`: it and all after it are due, unless it went out a
     /// moment ago.
     pub(super) fn resend_from(&mut self, now: Duration, next_seq: u64, timing: &Timing) {
-        let mut missing = (self.messages.range_mut(next_seq..))
-            .map(|(_, outgoing)| outgoing)
-            .take_while(|outgoing| outgoing.sent.is_some())
-            .peekable();
-        let under_way = missing.peek().is_some_and(|first| {
-            (first.sent.as_ref()).is_some_and(|sent| now < sent.at + timing.gap_quiet)
+        let first = self.messages.range(next_seq..).next();
+        let under_way = first.is_some_and(|(_, outgoing)| {
+            (outgoing.sent).is_some_and(|sent| now < sent.at + timing.gap_quiet)
         });
-        if under_way {
-            return;
+        if !under_way {
+            self.unsend(next_seq);
         }
-        for outgoing in missing {
-            outgoing.sent = None;
-        }
-        self.fresh_from = self.fresh_from.min(next_seq);
     }
 }
 
@@ -261,5 +332,37 @@ mod tests {
         outbox.acknowledged(2);
         outbox.resend_all();
         assert_eq!(due(&mut outbox, ms(10)), [1, 3]);
+    }
+
+    #[test]
+    fn a_busy_server_gets_half_as_much_after_pauses_that_double() {
+        let timing = Timing::default();
+        let mut outbox = outbox(70);
+        let put_off = |outbox: &mut Outbox, now, seq| {
+            outbox.put_off(now, seq, &timing, &mut Jitter::new(1, 0));
+        };
+        due(&mut outbox, ms(0));
+        outbox.acknowledged(1);
+        due(&mut outbox, ms(1));
+        // One volley was refused from 3 on: what came before is still under way.
+        for seq in 3..=65 {
+            put_off(&mut outbox, ms(10), seq);
+        }
+        assert_eq!(outbox.next_due(), Some(ms(35)));
+        assert!(due(&mut outbox, ms(34)).is_empty());
+        assert_eq!(due(&mut outbox, ms(35)), Vec::from_iter(3..=33));
+        put_off(&mut outbox, ms(40), 3);
+        assert_eq!(outbox.next_due(), Some(ms(90)));
+        assert_eq!(due(&mut outbox, ms(90)), Vec::from_iter(3..=17));
+        // Every acknowledgement lets two more leave: for itself, and for the room that there is.
+        outbox.acknowledged(2);
+        assert_eq!(due(&mut outbox, ms(91)), [18, 19]);
+        // There was room since, so the pause is short again; what is older is refused no more.
+        put_off(&mut outbox, ms(95), 3);
+        put_off(&mut outbox, ms(96), 2);
+        assert_eq!(outbox.next_due(), Some(ms(120)));
+        // Another server is not busy because the last one was.
+        outbox.resend_all();
+        assert_eq!(due(&mut outbox, ms(97)), Vec::from_iter(3..=66));
     }
 }

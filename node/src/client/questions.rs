@@ -54,6 +54,20 @@ impl Questions {
         self.reads.remove(&id).is_some()
     }
 
+    /// There was no room for the read: it is asked again after a pause.
+    pub(super) fn put_off_read(
+        &mut self,
+        now: Duration,
+        id: u64,
+        timing: &Timing,
+        jitter: &mut Jitter,
+    ) {
+        if let Some(Some(again)) = self.reads.get_mut(&id) {
+            let at = now + jitter.spread(timing.busy_again);
+            again.at = again.at.min(at);
+        }
+    }
+
     /// A page came. Returns whether it answers the question that is open: it starts where that
     /// starts, or is empty because the chat ends before.
     pub(super) fn page_answered(&mut self, first: u64, messages: &[Command], last: u64) -> bool {

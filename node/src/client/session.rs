@@ -13,7 +13,7 @@ use super::{Config, Effect, Happened, Timing};
 use crate::ids::{ClientId, ServerId, Slot};
 use crate::planted::{self, Bug};
 use crate::value::Command;
-use crate::wire::{BalancerAnswer, ClientMessage, ServerMessage};
+use crate::wire::{Asked, BalancerAnswer, ClientMessage, ServerMessage};
 
 /// One chat session. Every method may be called with any input in any order; `now` never goes back.
 /// After each call the host carries out [`Session::take_effects`] and calls [`Session::tick`] when
@@ -191,6 +191,7 @@ impl Session {
                 self.outbox.resend_from(now, next_seq, &self.timing);
                 self.flush(now);
             }
+            ServerMessage::Busy { asked, .. } if at_home => self.put_off(now, asked),
             ServerMessage::Deliver {
                 first, messages, ..
             } => self.deliver(now, first, messages),
@@ -341,6 +342,15 @@ impl Session {
         }
         self.exists(now, index);
         self.flush(now);
+    }
+
+    /// The server has no room for what was asked: it is asked again in a moment.
+    fn put_off(&mut self, now: Duration, asked: Asked) {
+        let (timing, jitter) = (&self.timing, &mut self.jitter);
+        match asked {
+            Asked::Say { seq } => self.outbox.put_off(now, seq, timing, jitter),
+            Asked::Read { id } => self.questions.put_off_read(now, id, timing, jitter),
+        }
     }
 
     fn deliver(&mut self, now: Duration, first: u64, messages: Vec<Command>) {

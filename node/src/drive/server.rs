@@ -60,6 +60,8 @@ enum Input {
     Balancer(BalancerAnswer),
     /// What is sent to the peer may arrive from now on.
     PeerConnected(ServerId),
+    /// The connection on which the peer sends has ended.
+    PeerDisconnected(ServerId),
     BalancerConnected,
     Written(Written),
     Fatal(String),
@@ -280,7 +282,8 @@ impl World {
                 self.reporter.events(refused);
                 server.balancer(&answer);
             }
-            Input::PeerConnected(peer) => server.connected(peer),
+            Input::PeerConnected(peer) => server.connected(now, peer),
+            Input::PeerDisconnected(peer) => server.disconnected(now, peer),
             Input::BalancerConnected => server.balancer_connected(now),
             Input::Written(written) => {
                 self.syncs = written.syncs;
@@ -356,6 +359,7 @@ async fn serve_peer(shared: Shared, mut connection: Connection, from: ServerId, 
     )
     .await;
     shared.door.note_end(&name, &end);
+    drop(shared.inputs.send(Input::PeerDisconnected(from)).await);
 }
 
 async fn serve_client(shared: Shared, connection: Connection, name: String, conn: ConnId) {

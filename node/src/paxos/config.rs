@@ -28,6 +28,11 @@ pub struct Timing {
     pub election_min: Duration,
     /// A leader that no majority answered for this long steps down.
     pub election_max: Duration,
+    /// A follower whose connection to its leader ended stands after a random time between these
+    /// two, unless it hears the leader again: long enough for a leader that lives to connect anew,
+    /// and for one of several followers to be first.
+    pub suspicion_min: Duration,
+    pub suspicion_max: Duration,
     /// After which an unanswered Accept or CatchUp is sent again, and a chosen index that nothing
     /// else has carried to the disk is written by itself.
     pub retransmit: Duration,
@@ -39,6 +44,8 @@ impl Default for Timing {
             heartbeat: Duration::from_millis(40),
             election_min: Duration::from_millis(300),
             election_max: Duration::from_millis(600),
+            suspicion_min: Duration::from_millis(10),
+            suspicion_max: Duration::from_millis(30),
             retransmit: Duration::from_millis(100),
         }
     }

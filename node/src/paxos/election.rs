@@ -233,6 +233,51 @@ impl Replica {
         }
     }
 
+    /// A connection for sending to `peer` stands. If it took the end of the one before for the end
+    /// of its leader, it hears at once that it was wrong.
+    pub fn connected(&mut self, now: Duration, peer: ServerId) {
+        self.advance_clock(now);
+        if !self.peers().contains(&peer) {
+            return;
+        }
+        if let Role::Leading(leading) = &self.role {
+            let (ballot, probe) = (leading.ballot, leading.probe);
+            self.outbox.send(peer, Message::Heartbeat { ballot, probe });
+        }
+    }
+
+    /// The connection on which `peer` sends has ended: a hint that it is gone, and no more. If it is
+    /// the leader, it does not count as alive until it is heard again, and this replica asks the
+    /// others soon. They refuse if they still hear it, so a leader whose connection merely broke is
+    /// not deposed.
+    pub fn disconnected(&mut self, now: Duration, peer: ServerId) {
+        self.advance_clock(now);
+        let followed = self.election.heard.and_then(|heard| heard.ballot.owner());
+        if followed != Some(peer) {
+            return;
+        }
+        self.election.heard = None;
+        self.election.quiet_since = self.now;
+        let timing = &self.config.timing;
+        let (shortest, longest) = (timing.suspicion_min, timing.suspicion_max);
+        self.election.patience = self.draw_as_candidate(shortest, longest);
+    }
+
+    /// The process did not run for so long, though something was due. Nobody could be heard
+    /// meanwhile, so that others' silence in that time says nothing.
+    pub fn was_held_up(&mut self, now: Duration, held_up: Duration) {
+        self.advance_clock(now);
+        let now = self.now;
+        let later = |time: Duration| (time.saturating_add(held_up)).min(now);
+        self.election.quiet_since = later(self.election.quiet_since);
+        if let Some(heard) = &mut self.election.heard {
+            heard.at = later(heard.at);
+        }
+        if let Role::Leading(leading) = &mut self.role {
+            leading.excuse_silence(later);
+        }
+    }
+
     /// A sign of life from the leader of `ballot`, which is not below the promise. Returns whether
     /// that is the leader that the replica follows now.
     pub(super) fn hear_leader(&mut self, ballot: Ballot) -> bool {
@@ -402,11 +447,16 @@ impl Replica {
         Ballot::new(highest.round + 1, self.me())
     }
 
-    /// A random election timeout. Doubled while the replica knows that it lacks much of the log: it
-    /// may lead, but a better candidate serves sooner.
+    /// A random election timeout.
     pub(super) fn draw_patience(&mut self) -> Duration {
         let timing = &self.config.timing;
-        let drawn = self.draw_between(timing.election_min, timing.election_max);
+        self.draw_as_candidate(timing.election_min, timing.election_max)
+    }
+
+    /// A random time to wait before standing. Doubled while the replica knows that it lacks much of
+    /// the log: it may lead, but a better candidate serves sooner.
+    fn draw_as_candidate(&mut self, shortest: Duration, longest: Duration) -> Duration {
+        let drawn = self.draw_between(shortest, longest);
         let missing = self.learner.known.0.saturating_sub(self.learner.chosen.0);
         if missing > self.config.limits.open_slots() {
             drawn * 2

@@ -67,6 +67,17 @@ pub(super) struct Peer {
     pub push: Push,
 }
 
+impl Leading {
+    /// Moves on when each peer that answered was last heard.
+    pub fn excuse_silence(&mut self, later: impl Fn(Duration) -> Duration) {
+        for peer in self.peers.values_mut() {
+            if peer.answered_at > Duration::ZERO {
+                peer.answered_at = later(peer.answered_at);
+            }
+        }
+    }
+}
+
 impl Replica {
     /// Phase 1 is complete: proposes what must be proposed, then serves.
     pub(super) fn lead(

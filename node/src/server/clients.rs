@@ -9,7 +9,7 @@ use crate::ids::{ClientId, ConnId, Slot};
 use crate::log::{LogError, Record};
 use crate::paxos::{Chosen, Stored};
 use crate::value::Command;
-use crate::wire::{ClientMessage, ServerMessage, ServerStatus};
+use crate::wire::{Asked, ClientMessage, ServerMessage, ServerStatus};
 
 /// Messages in one Deliver or one page.
 const PAGE_MESSAGES: usize = 512;
@@ -22,7 +22,7 @@ impl Server {
         conn: ConnId,
         message: ClientMessage,
     ) -> Result<(), LogError> {
-        let now = self.clock.advance(now);
+        let now = self.advance_clock(now);
         match message {
             ClientMessage::Join { client, name, seen } => self.join(now, conn, client, name, seen),
             ClientMessage::Leave { client } => {
@@ -84,7 +84,8 @@ impl Server {
 
     fn read(&mut self, now: Duration, conn: ConnId, client: ClientId, id: u64) {
         if self.reads.len() >= READS {
-            return;
+            let asked = Asked::Read { id };
+            return self.answer(conn, ServerMessage::Busy { client, asked });
         }
         self.last_read += 1;
         let read = AskedRead {
@@ -178,6 +179,7 @@ impl Server {
             };
             return self.answer(conn, ack);
         }
+        let asked = Asked::Say { seq: command.seq };
         match self.pending.take(now, command, next_seq) {
             Taken::Propose(commands) => self.replica.propose(now, commands),
             Taken::Gap { missing } => self.answer(
@@ -187,14 +189,15 @@ impl Server {
                     next_seq: missing,
                 },
             ),
-            Taken::Nothing => {}
+            Taken::Full => self.answer(conn, ServerMessage::Busy { client, asked }),
+            Taken::Already => {}
         }
     }
 
     /// Tells the clients of this server which of their messages are now in the log.
-    pub(super) fn acknowledge(&mut self, chosen: &Chosen) {
+    pub(super) fn acknowledge(&mut self, now: Duration, chosen: &Chosen) {
         for (index, command) in chosen.messages() {
-            self.pending.applied(command.client, command.seq);
+            self.pending.applied(now, command.client, command.seq);
             if let Some(conn) = self.listeners.conn(command.client) {
                 self.output.to_clients.push((
                     conn,

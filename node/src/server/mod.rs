@@ -38,14 +38,14 @@ const ROUND: Duration = Duration::from_millis(50);
 /// How often the balancer hears of this server when nothing changes.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// A message that is not chosen after so long is proposed again.
+/// A message that is not chosen so long after it usually would be is proposed again.
 const PROPOSE_AGAIN: Duration = Duration::from_millis(250);
 
 /// Without a leader for so long, clients are told that there is no majority. Longer than an
 /// election, which is no reason to alarm anybody.
 const NO_MAJORITY_AFTER: Duration = Duration::from_millis(1500);
 
-/// Reads that may be under way; a client whose read is not taken asks again.
+/// Reads that may be under way; a client whose read is not taken is told to ask again.
 const READS: usize = 16_384;
 
 /// How long a stopping leader waits for its successor, who may be stopping too.
@@ -111,6 +111,8 @@ pub struct Server {
     leader: Option<Ballot>,
     leads: Option<Ballot>,
     next_round: Duration,
+    /// The replica knows of all time up to here that the process did not run.
+    excused_until: Duration,
     next_report: Duration,
     reported: Reported,
     draining_since: Option<Duration>,
@@ -186,6 +188,7 @@ impl Server {
             leader: None,
             leads: None,
             next_round: now,
+            excused_until: now,
             next_report: now,
             reported: Reported::default(),
             draining_since: None,
@@ -207,7 +210,7 @@ impl Server {
 
     /// A message from a peer, over a connection on which it named `incarnation`.
     pub fn peer(&mut self, now: Duration, from: ServerId, incarnation: u64, message: PeerMessage) {
-        let now = self.clock.advance(now);
+        let now = self.advance_clock(now);
         if from == self.me || from.0 == 0 || from.0 > self.servers {
             return;
         }
@@ -235,23 +238,32 @@ impl Server {
 
     /// A connection for sending to a peer stands. What was sent to it before may be lost, and waits
     /// for nothing but this.
-    pub fn connected(&mut self, peer: ServerId) {
+    pub fn connected(&mut self, now: Duration, peer: ServerId) {
+        let now = self.advance_clock(now);
         let introduction = self.membership.introduction(peer);
         let confirmation = self.membership.confirmation(peer);
         let messages = introduction.into_iter().chain(confirmation);
         self.vouched.extend(messages.map(|message| (peer, message)));
+        self.replica.connected(now, peer);
+    }
+
+    /// The connection on which a peer sends has ended, after everything that came on it: a hint that
+    /// the peer is gone. It may be connected anew by now.
+    pub fn disconnected(&mut self, now: Duration, peer: ServerId) {
+        let now = self.advance_clock(now);
+        self.replica.disconnected(now, peer);
     }
 
     /// A connection to the balancer stands: it hears of this server at once.
     pub fn balancer_connected(&mut self, now: Duration) {
-        let now = self.clock.advance(now);
+        let now = self.advance_clock(now);
         self.send_report(now);
     }
 
     /// Everything up to write number `write` is durable; `located` says where the values of its
     /// records are.
     pub fn persisted(&mut self, now: Duration, write: u64, located: &[Located]) {
-        let now = self.clock.advance(now);
+        let now = self.advance_clock(now);
         self.history.located(located);
         for released in self.durable.durable(write) {
             self.output.events.extend(released.events);
@@ -275,14 +287,15 @@ impl Server {
 
     /// Time passes. To be called by [`Server::next_tick`] at the latest.
     pub fn tick(&mut self, now: Duration) {
-        let now = self.clock.advance(now);
+        let now = self.advance_clock(now);
         self.replica.tick(now);
         if now < self.next_round {
             return;
         }
         self.next_round = now + ROUND;
         self.output.to_peers.extend(self.membership.introductions());
-        self.propose_again(now, now.saturating_sub(PROPOSE_AGAIN));
+        let overdue = self.pending.usual_wait() + PROPOSE_AGAIN;
+        self.propose_again(now, now.saturating_sub(overdue));
         self.listeners.expire(now);
         let (listeners, sessions) = (&self.listeners, self.replica.sessions());
         self.pending.forget_gaps(
@@ -309,7 +322,7 @@ impl Server {
 
     /// Begins an orderly stop: leadership is handed over, clients go elsewhere.
     pub fn drain(&mut self, now: Duration) {
-        let now = self.clock.advance(now);
+        let now = self.advance_clock(now);
         if self.draining_since.is_some() {
             return;
         }
@@ -335,14 +348,14 @@ impl Server {
     /// Takes everything that is to be done since the last call. Fails only if the log on disk can
     /// not be read, which ends the server.
     pub fn take_output(&mut self, now: Duration) -> Result<Output, LogError> {
-        let now = self.clock.advance(now);
+        let now = self.advance_clock(now);
         self.note_leadership(now);
         let effects = self.replica.take_effects();
         self.note_led(effects.led);
         self.send_paxos(effects.send);
         for chosen in &effects.chosen {
             chat::push(&mut self.history, chosen);
-            self.acknowledge(chosen);
+            self.acknowledge(now, chosen);
         }
         if let Some(chosen) = effects.chosen.last() {
             self.output.events.push(Event::Chosen { upto: chosen.slot });
@@ -392,6 +405,18 @@ impl Server {
                 .write(&output.persist, effects.persist_upto, after);
         }
         Ok(output)
+    }
+
+    /// Before anything else is done: rounds are due so often that one that is late tells how long the
+    /// process was kept from running.
+    fn advance_clock(&mut self, now: Duration) -> Duration {
+        let now = self.clock.advance(now);
+        let due = self.next_round.max(self.excused_until);
+        if now > due {
+            self.replica.was_held_up(now, now - due);
+            self.excused_until = now;
+        }
+        now
     }
 
     fn send_paxos(&mut self, messages: Vec<(ServerId, Message)>) {

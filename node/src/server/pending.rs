@@ -13,18 +13,24 @@ use crate::value::Command;
 /// Messages of one client that may wait here at once; a client that has more keeps them itself.
 const PER_CLIENT: u64 = 256;
 
-/// Messages that may wait here at once, over all clients: overload is answered by silence, and the
-/// client's next try finds room or not.
-const TOTAL: usize = 65_536;
+/// Messages that may wait here at once, over all clients; for more there is no room, and their
+/// clients are told so. As many as three servers hold find room at the leader, and wait there no
+/// longer than a client's patience.
+const TOTAL: usize = 8192;
 
 /// Their texts in bytes, likewise.
 const TOTAL_BYTES: usize = 64 << 20;
+
+/// The longest wait that is taken for usual.
+const LONGEST_USUAL: Duration = Duration::from_millis(750);
 
 #[derive(Debug, Default)]
 pub struct Pending {
     by_client: BTreeMap<ClientId, Queue>,
     total: usize,
     total_bytes: usize,
+    /// How long messages took lately from their first proposal to the log, on a moving average.
+    usual_wait: Duration,
 }
 
 /// The messages of one client, ascending by sequence number; there may be holes, since messages
@@ -40,6 +46,7 @@ struct Waiting {
     /// When it was last proposed; zero as long as a predecessor is missing. Each message has its
     /// own time: a client that goes on talking must not put off the repetition of a lost one.
     proposed_at: Duration,
+    first_proposed_at: Option<Duration>,
 }
 
 /// What became of a message.
@@ -49,8 +56,10 @@ pub enum Taken {
     Propose(Vec<Command>),
     /// Kept; its predecessor `missing` has not come.
     Gap { missing: u64 },
-    /// Already waiting, or no room.
-    Nothing,
+    /// It waits already.
+    Already,
+    /// There is no room.
+    Full,
 }
 
 impl Pending {
@@ -59,19 +68,23 @@ impl Pending {
     pub fn take(&mut self, now: Duration, command: Command, next_seq: u64) -> Taken {
         let seq = command.seq;
         assert!(seq >= next_seq, "a stored message is not pending");
-        if self.total >= TOTAL || self.total_bytes >= TOTAL_BYTES || seq - next_seq >= PER_CLIENT {
-            return Taken::Nothing;
-        }
         let queue = self.by_client.entry(command.client).or_default();
         let Err(place) = queue.find(seq) else {
-            return Taken::Nothing;
+            return Taken::Already;
         };
         let run_before = queue.run_end(next_seq);
+        let full = self.total >= TOTAL || self.total_bytes >= TOTAL_BYTES;
+        // What waits for a predecessor must never take all the room that the predecessors need.
+        let crowds = seq > run_before && self.total >= TOTAL / 2;
+        if full || crowds || seq - next_seq >= PER_CLIENT {
+            return Taken::Full;
+        }
         self.total += 1;
         self.total_bytes += command.text.len();
         let waiting = Waiting {
             command,
             proposed_at: Duration::ZERO,
+            first_proposed_at: None,
         };
         queue.waiting.insert(place, waiting);
         let run_after = queue.run_end(next_seq);
@@ -84,7 +97,7 @@ impl Pending {
     }
 
     /// The log applied the client's messages up to `seq`.
-    pub fn applied(&mut self, client: ClientId, seq: u64) {
+    pub fn applied(&mut self, now: Duration, client: ClientId, seq: u64) {
         let Some(queue) = self.by_client.get_mut(&client) else {
             return;
         };
@@ -93,8 +106,18 @@ impl Pending {
         {
             self.total -= 1;
             self.total_bytes -= first.command.text.len();
+            if let Some(proposed_at) = first.first_proposed_at {
+                let wait = now.saturating_sub(proposed_at).min(LONGEST_USUAL);
+                self.usual_wait = (self.usual_wait * 7 + wait) / 8;
+            }
             queue.waiting.pop_front();
         }
+    }
+
+    /// How long a message usually takes from its proposal to the log, as far as that is known. Under
+    /// load that is long, and no reason to propose again what only waits for its turn.
+    pub fn usual_wait(&self) -> Duration {
+        self.usual_wait
     }
 
     /// Forgets clients of which nothing waits, and what cannot be proposed, because its predecessor
@@ -179,6 +202,7 @@ impl Queue {
         let end = self.find(range.end).unwrap_or_else(|place| place);
         self.waiting.range_mut(start..end).map(move |waiting| {
             waiting.proposed_at = now;
+            waiting.first_proposed_at.get_or_insert(now);
             waiting.command.clone()
         })
     }
@@ -231,7 +255,7 @@ mod tests {
             pending.take(at(0), command(1), 1),
             Taken::Propose(vec![command(1), command(2)])
         );
-        assert_eq!(pending.take(at(0), command(2), 1), Taken::Nothing);
+        assert_eq!(pending.take(at(0), command(2), 1), Taken::Already);
         assert_eq!(
             pending.take(at(0), command(3), 1),
             Taken::Propose(vec![command(3)])
@@ -246,9 +270,9 @@ mod tests {
         assert!(pending.propose_again(at(20), at(5), |_| 1).is_empty());
         assert_eq!(pending.propose_again(at(20), at(10), |_| 1), [command(1)]);
         assert!(pending.propose_again(at(21), at(10), |_| 1).is_empty());
-        pending.applied(ANN, 2);
+        pending.applied(at(40), ANN, 2);
         assert_eq!(pending.propose_again(at(40), at(30), |_| 3), [command(3)]);
-        pending.applied(ANN, 3);
+        pending.applied(at(40), ANN, 3);
         assert!(pending.is_empty());
         assert_eq!((pending.total, pending.total_bytes), (0, 0));
     }
@@ -263,7 +287,7 @@ mod tests {
         pending.forget_gaps(|_| false, |_| 1);
         assert_eq!(pending.propose_again(at(9), at(9), |_| 1), [command(1)]);
         assert_eq!(pending.total, 1);
-        pending.applied(ANN, 1);
+        pending.applied(at(9), ANN, 1);
         pending.take(at(9), command(5), 2);
         pending.forget_gaps(|_| false, |_| 2);
         assert!(pending.is_empty());
@@ -273,12 +297,9 @@ mod tests {
     #[test]
     fn is_bounded() {
         let mut pending = Pending::default();
-        assert_eq!(
-            pending.take(at(0), command(1 + PER_CLIENT), 1),
-            Taken::Nothing
-        );
+        assert_eq!(pending.take(at(0), command(1 + PER_CLIENT), 1), Taken::Full);
         assert!(pending.is_empty(), "what was not taken leaves no trace");
-        assert_eq!(pending.take(at(0), command(u64::MAX), 1), Taken::Nothing);
+        assert_eq!(pending.take(at(0), command(u64::MAX), 1), Taken::Full);
 
         let large = Command {
             text: "x".repeat(TOTAL_BYTES / 8),
@@ -300,5 +321,44 @@ mod tests {
         pending.take(at(0), command(3), 1);
         assert!(pending.propose_again(at(50), at(0), |_| 1).is_empty());
         assert_eq!(pending.propose_again(at(51), at(1), |_| 3), [command(3)]);
+    }
+
+    #[test]
+    fn how_long_messages_take_is_learned_from_their_first_proposals() {
+        let mut pending = Pending::default();
+        for seq in 1..=40 {
+            let said = at(1000 * seq);
+            pending.take(said, command(seq), seq);
+            pending.propose_again(said + at(90), said, |_| seq);
+            pending.applied(said + at(100), ANN, seq);
+        }
+        assert!(at(99) <= pending.usual_wait() && pending.usual_wait() <= at(100));
+        // An hour without a leader is not usual.
+        for seq in 41..=80 {
+            pending.take(at(0), command(seq), seq);
+            pending.applied(at(3_600_000), ANN, seq);
+        }
+        assert!(pending.usual_wait() <= LONGEST_USUAL);
+    }
+
+    #[test]
+    fn what_waits_for_its_predecessor_leaves_room_for_that() {
+        let mut pending = Pending::default();
+        let of = |client, seq| Command {
+            client: ClientId(client),
+            ..command(seq)
+        };
+        let clients = TOTAL as u64;
+        for client in 1..=clients {
+            pending.take(at(0), of(client, 2), 1);
+        }
+        assert_eq!(pending.total, TOTAL / 2);
+        assert_eq!(pending.take(at(0), of(clients, 2), 1), Taken::Full);
+        for client in 1..=clients / 2 {
+            let both = vec![of(client, 1), of(client, 2)];
+            let taken = pending.take(at(0), of(client, 1), 1);
+            assert_eq!(taken, Taken::Propose(both));
+        }
+        assert_eq!(pending.take(at(0), of(clients, 1), 1), Taken::Full);
     }
 }

@@ -174,6 +174,15 @@ pub enum ServerMessage {
         values: Vec<Value>,
         chosen: Slot,
     },
+    /// There is no room for what the client asked: it asks again in a moment.
+    Busy { client: ClientId, asked: Asked },
+}
+
+/// What a client asked of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Asked {
+    Say { seq: u64 },
+    Read { id: u64 },
 }
 
 impl ServerMessage {
@@ -182,6 +191,7 @@ impl ServerMessage {
         match self {
             ServerMessage::Ack { .. }
             | ServerMessage::Gap { .. }
+            | ServerMessage::Busy { .. }
             | ServerMessage::ReadResult { .. } => Kind::Request,
             ServerMessage::Page { .. } | ServerMessage::Slots { .. } => Kind::LogRead,
             ServerMessage::Joined { .. }

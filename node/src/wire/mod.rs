@@ -8,6 +8,6 @@ pub use frame::{
     PROTOCOL_VERSION,
 };
 pub use message::{
-    BalancerAnswer, BalancerMessage, ClientInfo, ClientMessage, Hello, LinkCount, PeerMessage,
-    Role, ServerMessage, ServerReport, ServerStatus, Welcome,
+    Asked, BalancerAnswer, BalancerMessage, ClientInfo, ClientMessage, Hello, LinkCount,
+    PeerMessage, Role, ServerMessage, ServerReport, ServerStatus, Welcome,
 };

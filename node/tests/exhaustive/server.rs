@@ -330,6 +330,8 @@ fn config(me: ServerId) -> Config {
             heartbeat: TIMEOUT,
             election_min: TIMEOUT,
             election_max: TIMEOUT,
+            suspicion_min: TIMEOUT,
+            suspicion_max: TIMEOUT,
             retransmit: TIMEOUT,
         },
         limits: Limits::default(),

@@ -171,6 +171,24 @@ impl Cluster {
         under_way
     }
 
+    /// The server hears that the connection on which `peer` sends has ended.
+    pub fn disconnect(&mut self, server: ServerId, peer: ServerId) {
+        let now = self.now;
+        self.on(server, |replica| replica.disconnected(now, peer));
+    }
+
+    /// The server hears that its own connection to `peer` stands.
+    pub fn connect(&mut self, server: ServerId, peer: ServerId) {
+        let now = self.now;
+        self.on(server, |replica| replica.connected(now, peer));
+    }
+
+    /// The server finds that it did not run for so long.
+    pub fn hold_up(&mut self, server: ServerId, held_up: Duration) {
+        let now = self.now;
+        self.on(server, |replica| replica.was_held_up(now, held_up));
+    }
+
     pub fn set_voting(&mut self, server: ServerId, voting: bool) {
         self.node_mut(server).voting = voting;
         self.on(server, |replica| replica.set_voting(voting));

@@ -93,6 +93,8 @@ pub struct World {
     weather: Weather,
     trouble: Trouble,
     judge: Judge,
+    /// Who began to lead, and when.
+    led: Vec<(Duration, ServerId)>,
     trace: Trace,
 }
 
@@ -154,6 +156,7 @@ impl World {
             cuts: BTreeSet::new(),
             weather: Weather::fair(),
             trouble: Trouble::new(setting.wipes),
+            led: Vec::new(),
             judge: Judge::new(setting.servers),
             trace: Trace {
                 lines: setting.verbose.then(Vec::new),
@@ -162,6 +165,30 @@ impl World {
             now: Duration::ZERO,
             rng,
         }
+    }
+
+    /// No trouble but what is asked for.
+    pub fn without_trouble(setting: Setting) -> World {
+        let mut world = World::new(setting);
+        world.trouble.end();
+        world
+    }
+
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.next_event() < end {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// Who began to lead so far, and when.
+    pub fn led(&self) -> &[(Duration, ServerId)] {
+        &self.led
+    }
+
+    pub fn now(&self) -> Duration {
+        self.now
     }
 
     /// Trouble, and a while without, in which nothing is demanded but that nothing goes wrong.

@@ -47,6 +47,12 @@ pub(super) enum Packet {
         life: u64,
         peer: Option<ServerId>,
     },
+    /// The connection on which the peer sends to `to` ended.
+    Disconnected {
+        to: ServerId,
+        life: u64,
+        peer: ServerId,
+    },
     /// The user's connection to the server ended.
     ServerGone {
         user: usize,
@@ -155,8 +161,13 @@ impl World {
             }
             Packet::Connected { to, life, peer } => {
                 self.with_process(to, Some(life), |process| match peer {
-                    Some(peer) => process.server.connected(peer),
+                    Some(peer) => process.server.connected(process.local(now), peer),
                     None => process.server.balancer_connected(process.local(now)),
+                });
+            }
+            Packet::Disconnected { to, life, peer } => {
+                self.with_process(to, Some(life), |process| {
+                    process.server.disconnected(process.local(now), peer);
                 });
             }
             Packet::FromBalancer {
@@ -229,7 +240,8 @@ impl Packet {
         match *self {
             Packet::Peer { to, .. }
             | Packet::ToServer { to, .. }
-            | Packet::Connected { to, .. } => Some(to),
+            | Packet::Connected { to, .. }
+            | Packet::Disconnected { to, .. } => Some(to),
             Packet::UserGone { server, .. } => Some(server),
             Packet::FromBalancer {
                 to: Node::Server(server),

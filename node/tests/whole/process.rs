@@ -316,6 +316,9 @@ impl World {
         for event in &output.events {
             self.trace.note(now, format_args!("{id} {event:?}"));
             self.judge.evidence(id, event);
+            if let Event::Leading { .. } = event {
+                self.led.push((now, id));
+            }
         }
         let takes = Duration::from_micros(match self.chance(self.weather.late) {
             true => self.rng.random_range(1000..30_000),
@@ -365,7 +368,7 @@ impl World {
 
     /// The process is killed; what it had not synced is lost, except what a write that was under
     /// way happened to bring to the disk.
-    pub(super) fn kill(&mut self, id: ServerId) {
+    pub fn kill(&mut self, id: ServerId) {
         let mid_write = self.rng.random_bool(0.5);
         let dies_at = self.rng.random_range(1..=2);
         let site = self.sites.get_mut(&id).expect("a server of the cluster");
@@ -403,6 +406,12 @@ impl World {
             return;
         };
         site.restart_at = Some(restart_at);
+        let others = (self.sites.iter()).filter(|(_, site)| site.process.is_some());
+        let others: Vec<_> = others.map(|(&to, site)| (to, site.lives)).collect();
+        for (to, life) in others {
+            let gone = Packet::Disconnected { to, life, peer: id };
+            self.put(Duration::from_millis(1), gone);
+        }
         for (conn, user) in process.conns {
             let server = id;
             let gone = Packet::ServerGone { user, server, conn };

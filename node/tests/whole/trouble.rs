@@ -45,6 +45,10 @@ impl Trouble {
         }
     }
 
+    pub fn end(&mut self) {
+        self.over = true;
+    }
+
     pub fn is_over(&self) -> bool {
         self.over
     }
@@ -118,6 +122,10 @@ impl World {
             8 => self.change_weather(),
             9 => self.wipe(server),
             10 => self.restart_balancer(),
+            11 if self.rng.random() => {
+                let to = ServerId(self.rng.random_range(1..=self.setting.servers));
+                self.break_connection_of_servers(server, to);
+            }
             11 => self.break_connection(),
             12 => {
                 let now = self.now;
@@ -279,6 +287,29 @@ impl World {
         let downtime = Duration::from_millis(self.rng.random_range(0..1500));
         if self.balancer.take().is_some() {
             self.balancer_restart_at = Some(self.now + downtime);
+        }
+    }
+
+    /// The connection on which one server sends to another breaks, and is made anew.
+    pub fn break_connection_of_servers(&mut self, from: ServerId, to: ServerId) {
+        let (there, here) = (&self.sites[&to], &self.sites[&from]);
+        if to == from || there.process.is_none() || here.process.is_none() {
+            return;
+        }
+        let (to_life, from_life) = (there.lives, here.lives);
+        let broken = Packet::Disconnected {
+            to,
+            life: to_life,
+            peer: from,
+        };
+        let anew = Packet::Connected {
+            to: from,
+            life: from_life,
+            peer: Some(to),
+        };
+        for packet in [broken, anew] {
+            let delay = Duration::from_micros(self.rng.random_range(0..50_000));
+            self.put(delay, packet);
         }
     }
 

@@ -84,6 +84,31 @@ fn after_a_gap_everything_from_there_on_goes_out_again_once() {
 }
 
 #[test]
+fn what_a_busy_server_had_no_room_for_goes_out_again_in_order_after_a_pause() {
+    let mut session = at_s1(None);
+    for _ in 0..3 {
+        say_next(&mut session, 0);
+    }
+    session.read(ms(0));
+    session.take_effects();
+    let busy = |asked| ServerMessage::Busy { client: ANN, asked };
+    for asked in [
+        Asked::Say { seq: 2 },
+        Asked::Say { seq: 3 },
+        Asked::Read { id: 1 },
+    ] {
+        assert!(from_server(&mut session, 10, 1, busy(asked)).is_empty());
+    }
+    // What is said meanwhile does not overtake it.
+    say_next(&mut session, 20);
+    let sent = [say(2), say(3), say(4), read(1)].map(|message| (35, send(1, message)));
+    assert_eq!(run(&mut session, 100), sent);
+    // A server that the session has left knows nothing of its present.
+    assert!(from_server(&mut session, 101, 2, busy(Asked::Say { seq: 1 })).is_empty());
+    assert!(run(&mut session, 200).is_empty());
+}
+
+#[test]
 fn a_late_answer_of_a_server_that_was_left_counts() {
     let mut session = at_s1(Some(0));
     say_next(&mut session, 0);

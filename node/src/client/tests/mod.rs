@@ -6,7 +6,7 @@ mod place;
 mod planted;
 
 use super::*;
-use crate::wire::{BalancerAnswer, ServerMessage};
+use crate::wire::{Asked, BalancerAnswer, ServerMessage};
 
 const ANN: ClientId = ClientId(7);
 

@@ -225,3 +225,98 @@ fn a_hand_over_from_the_leader_it_hears_makes_it_stand_at_once() {
     };
     assert_eq!(effects.send_after_persist, to_all(&[S1, S3], prepare));
 }
+
+#[test]
+fn the_end_of_the_leaders_connection_makes_a_follower_ask_soon_and_grant() {
+    let leader = ballot(4, S1);
+    let mut s2 = replica_of(S2, 3, recovered(leader, &[], 0));
+    step(&mut s2, S1, heartbeat(leader, 1));
+    s2.disconnected(ms(5), S1);
+    assert_eq!(s2.take_effects(), nothing(0));
+    assert_eq!(s2.leader(), None);
+    let due = s2.next_tick();
+    assert!(ms(15) <= due && due <= ms(35), "{due:?}");
+    let granted = vec![(S3, pre_vote_reply(true, leader, None))];
+    assert_eq!(step(&mut s2, S3, ASK).send, granted);
+    s2.tick(due);
+    let ask = Message::PreVote {
+        ballot: ballot(5, S2),
+    };
+    assert_eq!(s2.take_effects().send, to_all(&[S1, S3], ask));
+}
+
+#[test]
+fn a_leader_that_is_heard_again_after_its_connection_ended_is_followed_as_before() {
+    let leader = ballot(4, S1);
+    let mut s2 = replica_of(S2, 3, recovered(leader, &[], 0));
+    step(&mut s2, S1, heartbeat(leader, 1));
+    s2.disconnected(ms(5), S1);
+    s2.step(ms(12), S1, heartbeat(leader, 1));
+    s2.take_effects();
+    assert_eq!(s2.leader(), Some(leader));
+    let due = s2.next_tick();
+    assert!(ms(312) <= due && due <= ms(612), "{due:?}");
+    let refused = vec![(S3, pre_vote_reply(false, leader, Some(leader)))];
+    assert_eq!(step(&mut s2, S3, ASK).send, refused);
+}
+
+#[test]
+fn the_end_of_any_other_connection_means_nothing() {
+    let leader = ballot(4, S1);
+    let mut s2 = replica_of(S2, 3, recovered(leader, &[], 0));
+    step(&mut s2, S1, heartbeat(leader, 1));
+    let due = s2.next_tick();
+    s2.disconnected(ms(0), S3);
+    assert_eq!((s2.leader(), s2.next_tick()), (Some(leader), due));
+
+    let mut s1 = replica(S1, 3);
+    lead(&mut s1);
+    let due = s1.next_tick();
+    s1.disconnected(ms(0), S2);
+    s1.disconnected(ms(0), S3);
+    assert_eq!((s1.leads(), s1.next_tick()), (true, due));
+}
+
+#[test]
+fn a_leader_shows_itself_on_every_new_connection() {
+    let mut s1 = replica(S1, 3);
+    s1.connected(ms(0), S2);
+    assert_eq!(s1.take_effects(), nothing(0));
+    let leader = lead(&mut s1);
+    s1.connected(ms(7), S2);
+    assert_eq!(s1.take_effects().send, [(S2, heartbeat(leader, 1))]);
+}
+
+#[test]
+fn a_process_that_was_held_up_does_not_blame_the_leader_for_silence() {
+    let leader = ballot(4, S1);
+    let mut s2 = replica_of(S2, 3, recovered(leader, &[], 0));
+    step(&mut s2, S1, heartbeat(leader, 1));
+    let due = s2.next_tick();
+    s2.was_held_up(ms(700), ms(650));
+    assert_eq!(s2.next_tick(), due + ms(650));
+    let refused = vec![(S3, pre_vote_reply(false, leader, Some(leader)))];
+    assert_eq!(step(&mut s2, S3, ASK).send, refused);
+    // What was heard meanwhile is not made younger than now.
+    s2.step(ms(710), S1, heartbeat(leader, 2));
+    s2.was_held_up(ms(710), ms(100));
+    s2.take_effects();
+    let granted = vec![(S3, pre_vote_reply(true, leader, None))];
+    s2.step(ms(1010), S3, ASK);
+    assert_eq!(s2.take_effects().send, granted);
+}
+
+#[test]
+fn a_leader_that_was_held_up_does_not_doubt_itself_for_that() {
+    let mut s1 = replica(S1, 3);
+    let leader = lead(&mut s1);
+    s1.step(ms(10), S2, heartbeat_reply(leader, 1, 0));
+    s1.was_held_up(ms(650), ms(600));
+    s1.tick(ms(650));
+    assert_eq!(s1.leader(), Some(leader));
+    // Nobody answers after that either.
+    s1.tick(ms(1209));
+    assert!(s1.leads());
+    s1.tick(ms(1210));
+    assert!(!s1.leads());
+}
