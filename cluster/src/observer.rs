@@ -84,7 +84,7 @@ impl Observer {
     /// It did not answer in time.
     pub fn status(&mut self) -> Result<ServerStatus, ObserverError> {
         self.ask(&ClientMessage::Status, |answer| match answer {
-            ServerMessage::Status(status) => Some(status),
+            ServerMessage::Status(status) => Some(*status),
             _ => None,
         })
     }

@@ -54,7 +54,7 @@ impl Server {
             ClientMessage::Ping { client, seen } => self.ping(now, conn, client, seen),
             ClientMessage::Status => {
                 let status = self.status();
-                self.answer(conn, ServerMessage::Status(status));
+                self.answer(conn, ServerMessage::Status(Box::new(status)));
             }
             ClientMessage::Slots { from } => {
                 let from = from.max(Slot(1));

@@ -165,8 +165,8 @@ pub enum ServerMessage {
     },
     /// The server is stopping, or does not serve this session: ask the balancer for another.
     GoElsewhere { client: ClientId, reason: String },
-    /// To an observer.
-    Status(ServerStatus),
+    /// To an observer. Boxed, so that the messages that come by the thousand stay small.
+    Status(Box<ServerStatus>),
     /// To an observer: chosen values of consecutive slots from `from` on; `chosen` is the last
     /// chosen slot known here.
     Slots {

@@ -16,6 +16,9 @@ use crate::output::{note, print};
 /// What is said in this time after every client was answered once is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
+/// As many as may come through the balancer's door, and some for others.
+const MOST_CONNECTIONS: u32 = 4000;
+
 #[derive(Debug)]
 pub struct Throughput {
     systems: Vec<System>,
@@ -54,9 +57,6 @@ impl Throughput {
         })
     }
 }
-
-/// As many as may come through the balancer's door, and some for others.
-const MOST_CONNECTIONS: u32 = 4000;
 
 pub(super) fn measure(request: &Throughput) -> Result<Outcome, Failure> {
     let interrupt = Interrupt::install()?;
