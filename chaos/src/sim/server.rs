@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::{ConnId, ServerId, Slot};
-use paxosctl_node::log::{Identity, Located, LogError, LogWriter, Record, open_or_set_aside};
+use paxosctl_node::log::{
+    Identity, Located, LogError, LogLimits, LogWriter, Record, open_or_set_aside,
+};
 use paxosctl_node::machine::{LocalMachine, Strike, Troubles};
 use paxosctl_node::server::{Output, Registration, Server, Start};
 use paxosctl_node::value::Value;
@@ -28,6 +30,14 @@ const OBSERVER: ConnId = ConnId(u64::MAX);
 
 /// What a node's process ends with when it cannot go on.
 const FAILED: &str = "exit 3";
+
+/// Small segments, so that runs begin many, and little of them is blank.
+const LIMITS: LogLimits = LogLimits {
+    segment_bytes: 64 << 10,
+    first_segment_bytes: 4 << 10,
+    group_bytes: 128 << 20,
+    memory_bytes: 16 << 20,
+};
 
 pub(super) struct ServerProcess {
     server: Server,
@@ -119,6 +129,7 @@ impl World {
                 troubles,
             },
             identity,
+            LIMITS,
             self.servers > 1,
             &mut || incarnations.next().unwrap_or_default(),
             &mut |log| set_aside = Some(log),
@@ -448,6 +459,10 @@ impl World {
             Some((number, Ok(located))) => {
                 let now = process.now(lives_us);
                 process.server.persisted(now, number, &located);
+                while let Some(work) = process.writer.upkeep() {
+                    // As in the shell, the log goes on without what fails here.
+                    let _ = work.run();
+                }
                 self.act_soon(of);
                 self.begin_write(of);
             }

@@ -55,7 +55,7 @@ impl<'a> GroupReader<'a> {
     }
 
     fn decode(&self, slot: Slot, location: Location) -> Result<Value, Unreadable> {
-        let payload = self.bytes.get(group::HEADER_BYTES..).ok_or(Unreadable)?;
+        let payload = group::payload(&self.bytes);
         let at = (location.record as usize)
             .checked_sub(group::HEADER_BYTES)
             .ok_or(Unreadable)?;
@@ -80,9 +80,10 @@ impl<'a> GroupReader<'a> {
             return Err(self.damaged(location, "the header of a group has changed".to_string()));
         };
         self.bytes.resize(header.group_bytes(), 0);
-        let (_, payload) = self.bytes.split_at_mut(group::HEADER_BYTES);
-        let payload_offset = offset + group::HEADER_BYTES as u64;
-        self.disk.read_at(&file, payload_offset, payload)?;
+        let (_, rest) = self.bytes.split_at_mut(group::HEADER_BYTES);
+        let rest_offset = offset + group::HEADER_BYTES as u64;
+        self.disk.read_at(&file, rest_offset, rest)?;
+        let payload = group::payload(&self.bytes);
         if crc32c::crc32c(payload) != header.payload_crc && !planted::is(Bug::TornRecordAccepted) {
             return Err(self.damaged(
                 location,

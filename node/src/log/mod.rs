@@ -17,6 +17,7 @@ mod record;
 mod recover;
 mod scan;
 mod segment;
+mod upkeep;
 mod vote;
 mod writer;
 
@@ -34,4 +35,5 @@ pub use open::{LogPlace, SetAside, open_or_set_aside};
 pub use record::{Member, Record};
 pub use recover::{Log, LogLimits, Opened, ReadLog, RecoveredLog};
 pub use segment::{Identity, SegmentHeader};
+pub use upkeep::Upkeep;
 pub use writer::LogWriter;

@@ -10,7 +10,7 @@ use super::history::History;
 use super::location::{GroupReader, Located, Location};
 use super::record::Member;
 use super::scan::{End, GroupView, Scanner, Step};
-use super::segment::{self, FORMAT, Identity, SegmentHeader, file_name};
+use super::segment::{self, FORMAT, Identity, NEXT, SegmentHeader, file_name};
 use super::vote::VoteState;
 use super::writer::LogWriter;
 use crate::event::{Acceptance, Event};
@@ -26,6 +26,10 @@ pub struct Log;
 pub struct LogLimits {
     /// A segment is closed before it would grow above this; at most 1 GiB.
     pub segment_bytes: u64,
+    /// The same of the first segment. Each next one may be four times as large, up to the limit of
+    /// all: they are filled with zeros before they are used, and a small log is not to wait for
+    /// much of that.
+    pub first_segment_bytes: u64,
     /// A commit with more encoded records than this is written in several groups, and a single
     /// record above it is refused; at most 128 MiB.
     pub group_bytes: usize,
@@ -37,9 +41,22 @@ impl Default for LogLimits {
     fn default() -> LogLimits {
         LogLimits {
             segment_bytes: 16 << 20,
+            first_segment_bytes: 256 << 10,
             group_bytes: MAX_PAYLOAD_BYTES,
             memory_bytes: 16 << 20,
         }
+    }
+}
+
+impl LogLimits {
+    /// So that every group's offset in its segment is far below 4 GiB.
+    const MAX_SEGMENT_BYTES: u64 = 1 << 30;
+
+    /// The limit of the segment with this number.
+    pub(super) fn segment_limit(&self, segment: u32) -> u64 {
+        let most = self.segment_bytes.min(LogLimits::MAX_SEGMENT_BYTES);
+        let fourfold = 4u64.saturating_pow(segment.saturating_sub(1));
+        self.first_segment_bytes.saturating_mul(fourfold).min(most)
     }
 }
 
@@ -131,9 +148,12 @@ impl Log {
             fold.finish(&disk, incarnation, end.torn_bytes, limits.memory_bytes)?;
         // Nothing was changed up to here, so that a refused log stays as it was found.
 
+        // Nothing was ever written in these. The directory is synced below.
         if let Some(number) = end.unfinished {
-            // Nothing was ever written behind its header. The directory is synced below.
             disk.remove(&file_name(number))?;
+        }
+        if disk.list()?.iter().any(|file| file == NEXT) {
+            disk.remove(NEXT)?;
         }
         let (header, length) = match end.last {
             Some(last) => {
@@ -146,6 +166,10 @@ impl Log {
                 // its sync returned.
                 disk.sync(&file)?;
                 disk.sync_dir()?;
+                // Blank space for what comes, where the cut took it, or it was not made in time.
+                let limit = limits.segment_limit(last.segment);
+                let ahead = limit.min(end.length + limits.first_segment_bytes);
+                segment::extend_if_room(&*disk, &file, ahead)?;
                 (last, end.length)
             }
             None => {
@@ -156,7 +180,9 @@ impl Log {
                     segment: 1,
                     first_sequence: 1,
                 };
-                segment::create(&*disk, &header)?;
+                let bytes = limits.segment_limit(1);
+                segment::create_blank(&*disk, &file_name(1), bytes)?;
+                segment::begin(&*disk, &header)?;
                 (header, segment::HEADER_BYTES as u64)
             }
         };

@@ -1,4 +1,4 @@
-//! Writing: one append and one sync a commit.
+//! Writing: one write and one sync a commit.
 
 use std::sync::Arc;
 
@@ -8,12 +8,10 @@ use super::group::{GroupBuilder, MAX_PAYLOAD_BYTES, RecordHead};
 use super::location::{Located, Location};
 use super::record::Record;
 use super::recover::LogLimits;
-use super::segment::{self, SegmentHeader, file_name};
+use super::segment::{self, NEXT, SegmentHeader, file_name};
+use super::upkeep::{Next, Upkeep};
 use super::vote::VoteState;
 use crate::planted::{self, Bug};
-
-/// So that every group's offset in its segment is far below 4 GiB.
-const MAX_SEGMENT_BYTES: u64 = 1 << 30;
 
 /// The end of the log, where records are added.
 ///
@@ -25,8 +23,9 @@ pub struct LogWriter {
     disk: Arc<dyn Disk>,
     /// Of the segment that is written to.
     header: SegmentHeader,
-    /// The segment's length in bytes. Everything below it is durable.
+    /// How far the segment is written, in bytes. Everything below it is durable.
     length: u64,
+    next: Next,
     next_sequence: u64,
     vote: VoteState,
     limits: LogLimits,
@@ -47,6 +46,7 @@ impl LogWriter {
             disk,
             header,
             length,
+            next: Next::default(),
             next_sequence,
             vote,
             limits,
@@ -58,7 +58,7 @@ impl LogWriter {
     /// same order. When it returns an error, none, some or all of the records may survive a crash:
     /// nobody may be told of any.
     ///
-    /// One append and one sync, unless the segment is full, or the records are above the
+    /// One write and one sync, unless the segment is full, or the records are above the
     /// limit of a group and are written in parts. Nothing is written for no records.
     pub fn commit(&mut self, records: &[Record]) -> Result<Vec<Located>, LogError> {
         if let Some(cause) = &self.poison {
@@ -71,6 +71,18 @@ impl LogWriter {
             self.poison = Some(error.to_string());
         }
         written
+    }
+
+    /// Work that is due and need not be done before the next commit; none if nothing is due.
+    pub fn upkeep(&mut self) -> Option<Upkeep> {
+        let limit = self.limits.segment_limit(self.header.segment);
+        if self.poison.is_some() || self.length <= limit / 2 {
+            return None;
+        }
+        let bytes = self.limits.segment_limit(self.header.segment + 1);
+        let work = self.next.ask(bytes)?;
+        let disk = self.disk.clone();
+        Some(Upkeep { disk, work })
     }
 
     fn write(&mut self, records: &[Record]) -> Result<Vec<Located>, LogError> {
@@ -109,18 +121,18 @@ impl LogWriter {
         Ok(located)
     }
 
-    /// Appends the group and syncs. Returns its offset in the segment.
+    /// Writes the group and syncs. Returns its offset in the segment.
     fn write_group(&mut self, group: GroupBuilder) -> Result<u32, LogError> {
         let start = self.length;
         let file = file_name(self.header.segment);
         let bytes = group.finish(start, self.next_sequence);
-        let written = self
-            .disk
-            .append(&file, &bytes)
-            .and_then(|()| match self.disk.sync(&file) {
-                Err(_) if planted::is(Bug::FsyncErrorIgnored) => Ok(()),
-                synced => synced,
-            });
+        let written =
+            self.disk
+                .write_at(&file, start, &bytes)
+                .and_then(|()| match self.disk.sync(&file) {
+                    Err(_) if planted::is(Bug::FsyncErrorIgnored) => Ok(()),
+                    synced => synced,
+                });
         if let Err(error) = written {
             // A failed sync leaves the group where the next process can read it, in the system's
             // cache, though the disk may not have it: that process would stand by promises that a
@@ -139,7 +151,7 @@ impl LogWriter {
     /// Begins a new segment if the group would take this one above its limit, unless the segment is
     /// nearly empty: a group above the limit has to go somewhere.
     fn roll_unless_fits(&mut self, group_bytes: u64) -> Result<(), LogError> {
-        if self.length + group_bytes <= self.limits.segment_bytes.min(MAX_SEGMENT_BYTES) {
+        if self.length + group_bytes <= self.limits.segment_limit(self.header.segment) {
             return Ok(());
         }
         let mut repeated = GroupBuilder::new(MAX_PAYLOAD_BYTES);
@@ -155,7 +167,12 @@ impl LogWriter {
             first_sequence: self.next_sequence,
             ..self.header
         };
-        segment::create(&*self.disk, &header)?;
+        let file = file_name(header.segment);
+        match self.next.take() {
+            true => self.disk.rename(NEXT, &file)?,
+            false => self.disk.create(&file)?,
+        }
+        segment::begin(&*self.disk, &header)?;
         self.header = header;
         self.length = segment::HEADER_BYTES as u64;
         // So that the vote state is never lost with an old segment.

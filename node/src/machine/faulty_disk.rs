@@ -192,15 +192,22 @@ impl Troubles {
         }
     }
 
-    /// Where an append of `length` bytes is cut off, if it is. `is_group` says whether it adds to
+    /// Whether a rule in force fills the disk.
+    fn fills(&self) -> bool {
+        let fills = |rule: &DiskRule| matches!(rule.what, Trouble::Full { .. });
+        self.lock().rules.iter().any(fills)
+    }
+
+    /// Where a write of `length` bytes is cut off, if it is. `is_group` says whether it adds to
     /// what is in the file.
-    fn append(&self, length: u64, is_group: impl Fn() -> bool) -> Option<Cut> {
+    fn write(&self, length: u64, is_group: bool) -> Option<Cut> {
         let mut state = self.lock();
         let State { rules, rng, .. } = &mut *state;
         for rule in rules {
             let bytes = match rule.what {
-                Trouble::TornAppend if rule.hits == 0 && length > 1 && is_group() => {
-                    rng.random_range(1..length)
+                // Two bytes are missing at least: one could as well have changed.
+                Trouble::TornAppend if rule.hits == 0 && length > 2 && is_group => {
+                    rng.random_range(1..length - 1)
                 }
                 Trouble::Full { .. } if rule.room < length => std::mem::take(&mut rule.room),
                 Trouble::Full { .. } => {
@@ -219,7 +226,7 @@ impl Troubles {
     }
 }
 
-/// An append that is cut off.
+/// A write that is cut off.
 struct Cut {
     rule: String,
     trouble: Trouble,
@@ -277,15 +284,14 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.disk.create(file)
     }
 
-    fn append(&self, file: &str, bytes: &[u8]) -> Result<(), DiskError> {
+    fn write_at(&self, file: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
         // A torn header of a new segment leaves an empty segment, not a torn tail.
-        let is_group = || self.disk.length(file).is_ok_and(|length| length > 0);
-        let Some(cut) = self.troubles.append(bytes.len() as u64, is_group) else {
-            return self.disk.append(file, bytes);
+        let Some(cut) = self.troubles.write(bytes.len() as u64, offset > 0) else {
+            return self.disk.write_at(file, offset, bytes);
         };
         let written = usize::try_from(cut.bytes).unwrap_or(bytes.len());
         if written > 0 {
-            self.disk.append(file, &bytes[..written])?;
+            self.disk.write_at(file, offset, &bytes[..written])?;
         }
         let kills = cut.trouble == Trouble::TornAppend;
         let all = bytes.len();
@@ -301,7 +307,7 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         };
         self.troubles.strike(&cut.rule, cut.trouble, what, kills);
         Err(self.failed(
-            DiskOperation::Append,
+            DiskOperation::Write,
             file,
             &io::Error::from_raw_os_error(error),
         ))
@@ -317,6 +323,19 @@ impl<D: Disk> Disk for FaultyDisk<D> {
 
     fn sync_dir(&self) -> Result<(), DiskError> {
         self.disk.sync_dir()
+    }
+
+    fn extend(&self, file: &str, length: u64) -> Result<(), DiskError> {
+        // What still fits is for what is written: a disk that fills up gives no space ahead.
+        if self.troubles.fills() {
+            let full = io::Error::from_raw_os_error(ENOSPC);
+            return Err(self.failed(DiskOperation::Extend, file, &full));
+        }
+        self.disk.extend(file, length)
+    }
+
+    fn rename(&self, file: &str, to: &str) -> Result<(), DiskError> {
+        self.disk.rename(file, to)
     }
 
     fn truncate(&self, file: &str, length: u64) -> Result<(), DiskError> {

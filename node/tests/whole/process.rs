@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::{ConnId, ServerId, Slot};
-use paxosctl_node::log::{Identity, Log, LogWriter, Record};
+use paxosctl_node::log::{Identity, Log, LogLimits, LogWriter, Record};
 use paxosctl_node::machine::{Clock, MachineRule, Trouble};
 use paxosctl_node::server::{Output, Server, Start};
 use paxosctl_node::wire::{ClientMessage, PeerMessage, ServerMessage};
@@ -17,6 +17,14 @@ use super::{Node, World};
 
 /// No user has it.
 const OBSERVER: ConnId = ConnId(u64::MAX);
+
+/// So small that a server begins many segments.
+const LIMITS: LogLimits = LogLimits {
+    segment_bytes: 16 << 10,
+    first_segment_bytes: 2 << 10,
+    group_bytes: 1 << 20,
+    memory_bytes: 16 << 20,
+};
 
 pub(super) struct Process {
     pub server: Server,
@@ -112,7 +120,8 @@ impl World {
             server: id,
             servers,
         };
-        let mut opened = Log::open(Arc::new(site.disk.clone()), identity, new_incarnation)
+        let disk = Arc::new(site.disk.clone());
+        let mut opened = Log::open_with(disk, identity, new_incarnation, LIMITS)
             .expect("a crash leaves a sound log");
         let mut recovered = opened.recovered;
         if site.lost && !recovered.lost {
@@ -247,6 +256,9 @@ impl World {
             return;
         };
         let located = process.writer.commit(&records).expect("the disk works");
+        while let Some(work) = process.writer.upkeep() {
+            work.run().expect("the disk works");
+        }
         let local = process.local(now);
         process.server.persisted(local, number, &located);
         process.acts_at = Some(now);
