@@ -1,5 +1,7 @@
 //! Where a value is on disk, and reading it from there.
 
+use serde::{Deserialize, Serialize};
+
 use super::disk::Disk;
 use super::error::LogError;
 use super::group::{self, GroupHeader, RecordHead, Unreadable, decode_value, record_at};
@@ -8,8 +10,8 @@ use crate::ids::Slot;
 use crate::planted::{self, Bug};
 use crate::value::Value;
 
-/// The place of one record. Twelve bytes, because there is one for every slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The place of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
     /// The segment's number, from 1.
     pub segment: u32,
@@ -17,6 +19,15 @@ pub struct Location {
     pub group: u32,
     /// The offset of the record in its group.
     pub record: u32,
+}
+
+impl Location {
+    /// No record is here.
+    pub(super) const START: Location = Location {
+        segment: 0,
+        group: 0,
+        record: 0,
+    };
 }
 
 /// A value that the log's writer made durable, and where.

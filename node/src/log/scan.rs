@@ -18,6 +18,7 @@
 //! others. What a file is not protected against is its being cut short, or blanked, behind our back:
 //! that looks as if less had been written.
 
+use super::checkpoint::Sealed;
 use super::disk::Disk;
 use super::error::LogError;
 use super::group::{self, GroupHeader, MAX_PAYLOAD_BYTES, Mark};
@@ -51,6 +52,8 @@ pub(super) struct End {
     /// The number of a segment file whose creation did not finish: a last one without a header.
     pub unfinished: Option<u32>,
     pub next_sequence: u64,
+    /// The segments before the last.
+    pub sealed: Vec<Sealed>,
 }
 
 /// Goes through a log without changing anything.
@@ -63,6 +66,7 @@ pub(super) struct Scanner<'a> {
     bytes: Vec<u8>,
     offset: usize,
     next_sequence: u64,
+    sealed: Vec<Sealed>,
 }
 
 enum Judgement {
@@ -95,7 +99,39 @@ impl<'a> Scanner<'a> {
             bytes: Vec::new(),
             offset: 0,
             next_sequence: 1,
+            sealed: Vec::new(),
         })
+    }
+
+    /// The numbers of all segments.
+    pub fn numbers(&self) -> &[u32] {
+        &self.numbers
+    }
+
+    /// Begins behind these segments, of which `last` is the header of the last, with group number
+    /// `next_sequence`.
+    pub fn skip(&mut self, sealed: &[Sealed], last: Option<SegmentHeader>, next_sequence: u64) {
+        self.sealed = sealed.to_vec();
+        self.loaded = sealed.len();
+        self.header = last;
+        self.next_sequence = next_sequence;
+    }
+
+    /// Reads one segment, one that is not the last, and says where it ends.
+    pub fn segment(&mut self) -> Result<(SegmentHeader, End), LogError> {
+        let number = self.loaded as u32 + 1;
+        let missing = "the segment file is missing";
+        let (true, Step::Segment(header)) = (self.numbers.contains(&number), self.load(number)?)
+        else {
+            return Err(self.damaged(number, 0, missing));
+        };
+        while self.offset < self.bytes.len()
+            && let Judgement::Group(bytes) = self.judge_group()?
+        {
+            self.offset += bytes;
+            self.next_sequence += 1;
+        }
+        Ok((header, self.end(None)))
     }
 
     /// The next step; after [`Step::End`], that again.
@@ -130,6 +166,7 @@ impl<'a> Scanner<'a> {
             torn_bytes: group::written_bytes(&self.bytes[self.offset..]) as u64,
             unfinished,
             next_sequence: self.next_sequence,
+            sealed: self.sealed.clone(),
         }
     }
 
@@ -180,6 +217,14 @@ impl<'a> Scanner<'a> {
                 header.first_sequence, self.next_sequence
             );
             return Err(self.damaged(number, 0, what));
+        }
+        if let Some(before) = self.header
+            && self.loaded > self.sealed.len()
+        {
+            self.sealed.push(Sealed {
+                first_sequence: before.first_sequence,
+                length: self.offset as u64,
+            });
         }
         self.header = Some(header);
         self.bytes = bytes;

@@ -8,6 +8,8 @@
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::disk::Disk;
 use super::error::LogError;
 use super::group;
@@ -24,7 +26,7 @@ pub(super) const NEXT: &str = "next-segment";
 const MAX_SEGMENTS: u32 = 99_999_999;
 
 /// Whose log it is. Checked against every segment when a log is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The id that keeps this cluster's nodes apart from others'.
     pub cluster: u64,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::checkpoint::{Checkpoints, Content};
 use super::disk::Disk;
 use super::error::LogError;
+use super::places::Block;
 use super::segment::{self, NEXT};
 
 /// A piece of work that [`LogWriter::upkeep`](super::LogWriter::upkeep) hands out. It touches no
@@ -18,6 +20,12 @@ pub struct Upkeep {
 pub(super) enum Work {
     /// Makes the blank file of the next segment, and says when it is ready.
     NextSegment { bytes: u64, ready: Arc<AtomicBool> },
+    /// Writes the file of a checkpoint whose groups are durable.
+    Checkpoint {
+        checkpoints: Checkpoints,
+        content: Box<Content>,
+        packed: Vec<Block>,
+    },
 }
 
 impl Upkeep {
@@ -32,6 +40,11 @@ impl Upkeep {
                 ready.store(true, Ordering::Release);
                 Ok(())
             }
+            Work::Checkpoint {
+                checkpoints,
+                content,
+                packed,
+            } => Ok(checkpoints.write(&content, &packed)?),
         }
     }
 }

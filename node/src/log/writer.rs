@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::checkpoint::{Checkpoint, Checkpoints, Content, Sealed};
 use super::disk::Disk;
 use super::error::LogError;
 use super::group::{GroupBuilder, MAX_PAYLOAD_BYTES, RecordHead};
@@ -9,9 +10,24 @@ use super::location::{Located, Location};
 use super::record::Record;
 use super::recover::LogLimits;
 use super::segment::{self, NEXT, SegmentHeader, file_name};
-use super::upkeep::{Next, Upkeep};
+use super::upkeep::{Next, Upkeep, Work};
 use super::vote::VoteState;
 use crate::planted::{self, Bug};
+
+/// A checkpoint is worth its while when the log has grown by this part of it.
+const CHECKPOINT_SHARE: u64 = 8;
+
+/// Where a writer goes on.
+pub(super) struct WriterEnd {
+    /// Of the last segment.
+    pub header: SegmentHeader,
+    pub length: u64,
+    pub next_sequence: u64,
+    /// The segments before it.
+    pub sealed: Vec<Sealed>,
+    /// How many of them a checkpoint saves reading.
+    pub unread: usize,
+}
 
 /// The end of the log, where records are added.
 ///
@@ -29,6 +45,13 @@ pub struct LogWriter {
     next_sequence: u64,
     vote: VoteState,
     limits: LogLimits,
+    /// The segments before the one that is written to.
+    sealed: Vec<Sealed>,
+    checkpoints: Checkpoints,
+    /// How long the log was at its last checkpoint, in bytes.
+    checkpoint_at: u64,
+    /// A checkpoint whose file is to be written.
+    file_due: Option<Work>,
     /// The first failure.
     poison: Option<String>,
 }
@@ -36,20 +59,27 @@ pub struct LogWriter {
 impl LogWriter {
     pub(super) fn new(
         disk: Arc<dyn Disk>,
-        header: SegmentHeader,
-        length: u64,
-        next_sequence: u64,
+        end: WriterEnd,
         vote: VoteState,
         limits: LogLimits,
+        checkpoints: Checkpoints,
     ) -> LogWriter {
+        let unread = end.unread.min(end.sealed.len());
         LogWriter {
             disk,
-            header,
-            length,
+            header: end.header,
+            length: end.length,
             next: Next::default(),
-            next_sequence,
+            next_sequence: end.next_sequence,
             vote,
             limits,
+            checkpoints,
+            checkpoint_at: end.sealed[..unread]
+                .iter()
+                .map(|sealed| sealed.length)
+                .sum(),
+            sealed: end.sealed,
+            file_due: None,
             poison: None,
         }
     }
@@ -61,28 +91,91 @@ impl LogWriter {
     /// One write and one sync, unless the segment is full, or the records are above the
     /// limit of a group and are written in parts. Nothing is written for no records.
     pub fn commit(&mut self, records: &[Record]) -> Result<Vec<Located>, LogError> {
+        self.unless_poisoned(|writer| writer.write(records))
+    }
+
+    /// Whether so much was written since the last checkpoint that another is worth its while.
+    pub fn checkpoint_is_due(&self) -> bool {
+        let sealed_bytes: u64 = self.sealed.iter().map(|sealed| sealed.length).sum();
+        let bytes = sealed_bytes + self.length;
+        bytes - self.checkpoint_at >= self.limits.checkpoint_bytes.max(bytes / CHECKPOINT_SHARE)
+    }
+
+    /// Begins a segment with a checkpoint, if one is due. Its records are as durable then as after
+    /// [`LogWriter::commit`], and it tells as that does where the values among them are. It must
+    /// have been made when the last of what was committed before was handed out, or later.
+    pub fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<Vec<Located>, LogError> {
+        // What is recorded as chosen can not be unknown to it. If it is, it is not as it must be.
+        if !self.checkpoint_is_due() || checkpoint.chosen() < self.vote.chosen {
+            return Ok(Vec::new());
+        }
+        self.unless_poisoned(|writer| writer.write_checkpoint(checkpoint))
+    }
+
+    fn unless_poisoned<T>(
+        &mut self,
+        write: impl FnOnce(&mut LogWriter) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
         if let Some(cause) = &self.poison {
             return Err(LogError::Poisoned {
                 cause: cause.clone(),
             });
         }
-        let written = self.write(records);
+        let written = write(self);
         if let Err(error) = &written {
             self.poison = Some(error.to_string());
         }
         written
     }
 
+    fn write_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<Vec<Located>, LogError> {
+        let Checkpoint {
+            records,
+            places,
+            applied,
+        } = checkpoint;
+        // Whoever reads from here on knows the values of no more slots before the records say them
+        // again. The last of those says how many are chosen.
+        self.vote.chosen = places.known();
+        self.roll()?;
+        let (sealed, first_sequence) = (self.sealed.clone(), self.header.first_sequence);
+        let located = self.write(&records)?;
+        let (packed, places) = places.parts();
+        self.file_due = Some(Work::Checkpoint {
+            checkpoints: self.checkpoints.clone(),
+            content: Box::new(Content {
+                identity: self.header.identity,
+                incarnation: self.header.incarnation,
+                first_sequence,
+                next_sequence: self.next_sequence,
+                packed: packed.iter().map(|block| block.len() as u32).collect(),
+                places,
+                applied,
+                sealed,
+            }),
+            packed: packed.to_vec(),
+        });
+        self.checkpoint_at = self.sealed.iter().map(|sealed| sealed.length).sum();
+        Ok(located)
+    }
+
     /// Work that is due and need not be done before the next commit; none if nothing is due.
     pub fn upkeep(&mut self) -> Option<Upkeep> {
-        let limit = self.limits.segment_limit(self.header.segment);
-        if self.poison.is_some() || self.length <= limit / 2 {
+        if self.poison.is_some() {
             return None;
         }
-        let bytes = self.limits.segment_limit(self.header.segment + 1);
-        let work = self.next.ask(bytes)?;
+        let work = match self.file_due.take() {
+            Some(work) => work,
+            None => self.next_segment_due()?,
+        };
         let disk = self.disk.clone();
         Some(Upkeep { disk, work })
+    }
+
+    fn next_segment_due(&mut self) -> Option<Work> {
+        let limit = self.limits.segment_limit(self.header.segment);
+        let bytes = self.limits.segment_limit(self.header.segment + 1);
+        (self.length > limit / 2).then(|| self.next.ask(bytes))?
     }
 
     fn write(&mut self, records: &[Record]) -> Result<Vec<Located>, LogError> {
@@ -154,14 +247,25 @@ impl LogWriter {
         if self.length + group_bytes <= self.limits.segment_limit(self.header.segment) {
             return Ok(());
         }
+        let nearly_empty = segment::HEADER_BYTES + self.repeated()?.group_bytes();
+        match self.length <= nearly_empty as u64 {
+            true => Ok(()),
+            false => self.roll(),
+        }
+    }
+
+    /// What every later segment begins with.
+    fn repeated(&self) -> Result<GroupBuilder, LogError> {
         let mut repeated = GroupBuilder::new(MAX_PAYLOAD_BYTES);
         for record in self.vote.records() {
             // Far below the limit of a group: there are at most 65,535 members.
             repeated.push(&record)?;
         }
-        if self.length <= (segment::HEADER_BYTES + repeated.group_bytes()) as u64 {
-            return Ok(());
-        }
+        Ok(repeated)
+    }
+
+    /// Begins a new segment.
+    fn roll(&mut self) -> Result<(), LogError> {
         let header = SegmentHeader {
             segment: segment::next_number(self.header.segment)?,
             first_sequence: self.next_sequence,
@@ -173,10 +277,14 @@ impl LogWriter {
             false => self.disk.create(&file)?,
         }
         segment::begin(&*self.disk, &header)?;
+        self.sealed.push(Sealed {
+            first_sequence: self.header.first_sequence,
+            length: self.length,
+        });
         self.header = header;
         self.length = segment::HEADER_BYTES as u64;
         // So that the vote state is never lost with an old segment.
-        self.write_group(repeated)?;
+        self.write_group(self.repeated()?)?;
         Ok(())
     }
 }

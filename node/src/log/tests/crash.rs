@@ -25,7 +25,7 @@ fn live(disk: &MemoryDisk, commits: &[Vec<Record>]) -> usize {
 
 /// The ways in which the power can fail: what was not synced is lost, kept, torn, or any part of it
 /// is kept.
-fn fates(disk: &MemoryDisk, seed: u64) -> Vec<MemoryDisk> {
+pub(super) fn fates(disk: &MemoryDisk, seed: u64) -> Vec<MemoryDisk> {
     let mut fates = Vec::new();
     let mut fate = |crash: &dyn Fn(&MemoryDisk)| {
         let disk = disk.fork();

@@ -1,5 +1,6 @@
 //! Tests of the log, and what they share: small logs, and a deliberately dumb twin of recovery.
 
+mod checkpoint;
 mod crash;
 mod cut_and_flip;
 mod dump;
@@ -32,6 +33,7 @@ const SMALL: LogLimits = LogLimits {
     first_segment_bytes: 700,
     group_bytes: 1 << 20,
     memory_bytes: 300,
+    checkpoint_bytes: u64::MAX,
 };
 
 /// One segment for all, and blank space in it that a test is not long busy with.
@@ -40,6 +42,7 @@ const ONE_SEGMENT: LogLimits = LogLimits {
     first_segment_bytes: 32 << 10,
     group_bytes: 1 << 20,
     memory_bytes: 300,
+    checkpoint_bytes: u64::MAX,
 };
 
 fn open(disk: &MemoryDisk) -> Result<Opened, LogError> {
