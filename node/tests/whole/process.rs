@@ -136,7 +136,7 @@ impl World {
         // Some have checkpoints, except where damage is to be found at the start.
         let checkpoint_bytes = match (self.setting.wipes, seed % 3) {
             (Wipes::Damage, _) | (_, 0) => u64::MAX,
-            _ => 3 << 10,
+            _ => 600,
         };
         let limits = LogLimits {
             checkpoint_bytes,
@@ -420,16 +420,25 @@ impl World {
     /// way happened to bring to the disk.
     pub fn kill(&mut self, id: ServerId) {
         let mid_write = self.rng.random_bool(0.5);
-        let dies_at = self.rng.random_range(1..=2);
+        // Somewhere in the write, or in making a checkpoint after it.
+        let dies_at = [2, 14].map(|last| self.rng.random_range(1..=last));
         let site = self.sites.get_mut(&id).expect("a server of the cluster");
         let Some(process) = &mut site.process else {
             return;
         };
         let under_way = process.take_writes().filter(|_| mid_write);
-        if let Some((_, records, _)) = under_way {
+        if let Some((_, records, checkpoint)) = under_way {
             let before = read(&site.disk);
-            site.disk.die_at(dies_at);
-            process.writer.commit(&records).expect_err("the disk died");
+            site.disk.die_at(dies_at[usize::from(checkpoint.is_some())]);
+            let written = process.writer.commit(&records).is_ok();
+            if written
+                && let Some(checkpoint) = checkpoint
+                && process.writer.checkpoint(checkpoint).is_ok()
+            {
+                while let Some(work) = process.writer.upkeep() {
+                    let _ = work.run();
+                }
+            }
             let rng = &mut self.rng;
             let torn = site.disk.fork();
             torn.crash_keeping(&mut |_| rng.random_bool(0.7));
@@ -438,7 +447,7 @@ impl World {
                 Ok(_) => site.disk = torn,
                 Err(_) => site.disk.crash(),
             }
-            if read(&site.disk) != before {
+            if written || read(&site.disk) != before {
                 self.judge.became_durable(id, &records);
             }
         } else {
