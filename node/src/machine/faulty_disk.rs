@@ -1,6 +1,7 @@
 //! A disk that does what the rules in force say: slow, failing, full or torn writes.
 //!
-//! Reads are never touched, and neither is anything below the log: what reaches the real disk is
+//! They meet what is written to the log itself, which nobody can do without. Reads are never touched,
+//! nor what is made ready beside the log, and neither is anything below the log: what reaches the real disk is
 //! what a real fault would have left there.
 
 use std::io;
@@ -253,6 +254,11 @@ pub struct FaultyDisk<D> {
     troubles: Arc<Troubles>,
 }
 
+/// Whether the file is a segment of the log.
+fn is_of_log(file: &str) -> bool {
+    file.ends_with(".log")
+}
+
 impl<D: Disk> FaultyDisk<D> {
     pub fn new(disk: D, troubles: Arc<Troubles>) -> FaultyDisk<D> {
         FaultyDisk { disk, troubles }
@@ -285,6 +291,9 @@ impl<D: Disk> Disk for FaultyDisk<D> {
     }
 
     fn write_at(&self, file: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        if !is_of_log(file) {
+            return self.disk.write_at(file, offset, bytes);
+        }
         // A torn header of a new segment leaves an empty segment, not a torn tail.
         let Some(cut) = self.troubles.write(bytes.len() as u64, offset > 0) else {
             return self.disk.write_at(file, offset, bytes);
@@ -314,7 +323,9 @@ impl<D: Disk> Disk for FaultyDisk<D> {
     }
 
     fn sync(&self, file: &str) -> Result<(), DiskError> {
-        if let Err(error) = self.troubles.sync() {
+        if is_of_log(file)
+            && let Err(error) = self.troubles.sync()
+        {
             self.troubles.world.sync_failed(file);
             return Err(self.failed(DiskOperation::Sync, file, &error));
         }
