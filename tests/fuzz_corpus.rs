@@ -207,11 +207,11 @@ fn some_logs() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for (number, records) in commits.iter().enumerate() {
         opened.writer.commit(records).expect("written");
-        let bytes = disk.contents("00000001.log");
-        files.push((
-            format!("after-{number}"),
-            bytes[..bytes.len() - number].to_vec(),
-        ));
+        // With a little of the blank space behind it.
+        let mut bytes = disk.contents("00000001.log");
+        let last = bytes.iter().rposition(|&byte| byte != 0).expect("written");
+        files.push((format!("after-{number}"), bytes[..=last - number].to_vec()));
+        bytes.truncate(last + 40);
         files.push((format!("whole-{number}"), bytes));
     }
     files

@@ -41,7 +41,7 @@ fn servers_say_what_their_disks_did_and_come_back() {
 
     let full = words(&run, "s2");
     assert!(
-        full.contains("the log cannot be written, so this server must not go on: cannot append to")
+        full.contains("the log cannot be written, so this server must not go on: cannot write")
             && full.contains("No space left on device")
             && full.contains("mend the disk and start it again"),
         "{full}"

@@ -59,6 +59,8 @@ fn everything_said_is_stored_once_and_heard_by_all_whatever_happened() {
         assert!(total(|run| run.messages) > 20 * runs.len() as u64);
         assert!(total(|run| run.crashes) > runs.len() as u64);
         assert!(total(|run| run.wipes) > runs.len() as u64 / 4);
+        let from_checkpoint = total(|run| run.from_checkpoint);
+        assert!(from_checkpoint > runs.len() as u64 / 4, "{from_checkpoint}");
     }
 }
 

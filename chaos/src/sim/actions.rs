@@ -13,7 +13,7 @@ use super::queue::{Happening, NodeIndex, Tables};
 use super::world::World;
 use crate::history::micros;
 use crate::plan::{Damage, Place};
-use crate::target::{Action, Change, Effect, Ending, TargetError, flip};
+use crate::target::{Action, Change, Effect, Ending, TargetError, flip, written_bytes};
 
 /// How soon a process that is killed is gone: it may do a little more.
 const KILLED_WITHIN_US: u64 = 3000;
@@ -300,7 +300,7 @@ impl World {
         }
     }
 
-    /// The files of a server's log and their lengths, in their order.
+    /// The files of a server's log and how much of each is written, in their order.
     fn segments(&self, name: &str) -> Vec<(String, u64)> {
         let Some(node) = self.find(name) else {
             return Vec::new();
@@ -310,8 +310,8 @@ impl World {
         files
             .filter(|file| file.ends_with(".log"))
             .map(|file| {
-                let length = log.length(&file).unwrap_or_default();
-                (file, length)
+                let written = written_bytes(&log.memory.contents(&file));
+                (file, written)
             })
             .collect()
     }

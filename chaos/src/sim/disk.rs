@@ -173,8 +173,18 @@ impl Disk for SimDisk {
         self.first(DiskOperation::Create, file)?.create(file)
     }
 
-    fn append(&self, file: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.first(DiskOperation::Append, file)?.append(file, bytes)
+    fn write_at(&self, file: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let disk = self.first(DiskOperation::Write, file)?;
+        disk.write_at(file, offset, bytes)
+    }
+
+    fn extend(&self, file: &str, length: u64) -> Result<(), DiskError> {
+        self.first(DiskOperation::Extend, file)?
+            .extend(file, length)
+    }
+
+    fn rename(&self, file: &str, to: &str) -> Result<(), DiskError> {
+        self.first(DiskOperation::Rename, file)?.rename(file, to)
     }
 
     fn sync(&self, file: &str) -> Result<(), DiskError> {

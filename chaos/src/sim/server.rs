@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::{ConnId, ServerId, Slot};
-use paxosctl_node::log::{Identity, Located, LogError, LogWriter, Record, open_or_set_aside};
+use paxosctl_node::log::{
+    Checkpoint, Identity, Located, LogError, LogLimits, LogWriter, Record, open_or_set_aside,
+};
 use paxosctl_node::machine::{LocalMachine, Strike, Troubles};
 use paxosctl_node::server::{Output, Registration, Server, Start};
 use paxosctl_node::value::Value;
@@ -29,6 +31,15 @@ const OBSERVER: ConnId = ConnId(u64::MAX);
 /// What a node's process ends with when it cannot go on.
 const FAILED: &str = "exit 3";
 
+/// Small segments, so that runs begin many, and little of them is blank.
+const LIMITS: LogLimits = LogLimits {
+    segment_bytes: 64 << 10,
+    first_segment_bytes: 4 << 10,
+    group_bytes: 128 << 20,
+    memory_bytes: 16 << 20,
+    checkpoint_bytes: u64::MAX,
+};
+
 pub(super) struct ServerProcess {
     server: Server,
     machine: LocalMachine,
@@ -40,7 +51,7 @@ pub(super) struct ServerProcess {
     disk: SimDisk,
     happened: Arc<Happened>,
     /// Writes that wait for the disk.
-    writes: VecDeque<(u64, Vec<Record>)>,
+    writes: VecDeque<(u64, Vec<Record>, Option<Checkpoint>)>,
     /// The write that is under way, and what will have come of it.
     writing: Option<(u64, Result<Vec<Located>, LogError>)>,
     /// The connections of clients, as far as they are open.
@@ -119,6 +130,7 @@ impl World {
                 troubles,
             },
             identity,
+            LIMITS,
             self.servers > 1,
             &mut || incarnations.next().unwrap_or_default(),
             &mut |log| set_aside = Some(log),
@@ -357,14 +369,15 @@ impl World {
             }
             self.report_all(of.node, output.events);
         }
-        if !output.persist.is_empty() {
+        if !output.persist.is_empty() || output.checkpoint.is_some() {
             if !self.may_act(of) {
                 return false;
             }
             let Some((process, _)) = self.server(of) else {
                 return false;
             };
-            process.writes.push_back((output.write, output.persist));
+            let write = (output.write, output.persist, output.checkpoint);
+            process.writes.push_back(write);
             if process.writing.is_none() && !self.begin_write(of) {
                 return false;
             }
@@ -407,16 +420,23 @@ impl World {
         let Some((process, _)) = self.server(of) else {
             return false;
         };
-        let Some(&(number, _)) = process.writes.back() else {
+        let Some((mut number, mut records, mut checkpoint)) = process.writes.pop_front() else {
             return true;
         };
-        let records: Vec<Record> = process
-            .writes
-            .drain(..)
-            .flat_map(|(_, records)| records)
-            .collect();
+        while checkpoint.is_none()
+            && let Some(next) = process.writes.pop_front()
+        {
+            number = next.0;
+            records.extend(next.1);
+            checkpoint = next.2;
+        }
         process.disk.put_off();
-        let written = process.writer.commit(&records);
+        let written = process.writer.commit(&records).and_then(|mut located| {
+            if let Some(checkpoint) = checkpoint {
+                located.extend(process.writer.checkpoint(checkpoint)?);
+            }
+            Ok(located)
+        });
         let syncs = process.disk.syncs();
         process.writing = Some((number, written));
         let (held_up, strikes) = process.happened.take();
@@ -448,6 +468,13 @@ impl World {
             Some((number, Ok(located))) => {
                 let now = process.now(lives_us);
                 process.server.persisted(now, number, &located);
+                if process.writer.checkpoint_is_due() {
+                    process.server.want_checkpoint();
+                }
+                while let Some(work) = process.writer.upkeep() {
+                    // As in the shell, the log goes on without what fails here.
+                    let _ = work.run();
+                }
                 self.act_soon(of);
                 self.begin_write(of);
             }

@@ -18,8 +18,8 @@ pub struct Flip {
     pub mask: u8,
 }
 
-/// Chooses a byte in `place` of a log that consists of `files` with their lengths, in their order.
-/// None if the log is empty.
+/// Chooses a byte in `place` of a log that consists of `files` with the lengths of what is written in
+/// them ([`written_bytes`]), in their order. None if the log is empty.
 pub fn flip(files: &[(String, u64)], place: Place, seed: u64) -> Option<Flip> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let total: u64 = files.iter().map(|(_, length)| length).sum();
@@ -46,6 +46,13 @@ pub fn flip(files: &[(String, u64)], place: Place, seed: u64) -> Option<Flip> {
     None
 }
 
+/// How much of a file of a log is written: what follows is blank space, filled with zeros ahead. A
+/// change there would be none of the log.
+pub fn written_bytes(contents: &[u8]) -> u64 {
+    let last = contents.iter().rposition(|&byte| byte != 0);
+    last.map_or(0, |last| last as u64 + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +74,12 @@ mod tests {
             }
         }
         assert_eq!(flip(&[("1.log".to_owned(), 0)], Place::End, 1), None);
+    }
+
+    #[test]
+    fn blank_space_is_not_written() {
+        assert_eq!(written_bytes(&[0, 7, 0, 8, 0, 0]), 4);
+        assert_eq!(written_bytes(&[0; 9]), 0);
+        assert_eq!(written_bytes(&[]), 0);
     }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Damage, Load};
 pub use ending::Ending;
-pub use flip::{Flip, flip};
+pub use flip::{Flip, flip, written_bytes};
 pub use machines::Machines;
 pub use on_disk::read_disk;
 

@@ -128,7 +128,7 @@ fn flip(name: &str, log: &Path, place: Place, seed: u64) -> io::Result<Change> {
     })
 }
 
-/// The files of a log and their lengths, in their order.
+/// The files of a log and how much of each is written, in their order.
 fn segments(log: &Path) -> io::Result<Vec<(String, u64)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(log)? {
@@ -136,7 +136,7 @@ fn segments(log: &Path) -> io::Result<Vec<(String, u64)>> {
         if let Ok(name) = entry.file_name().into_string()
             && name.ends_with(".log")
         {
-            files.push((name, entry.metadata()?.len()));
+            files.push((name, target::written_bytes(&fs::read(entry.path())?)));
         }
     }
     files.sort_unstable();
@@ -151,10 +151,13 @@ mod tests {
     fn a_flip_changes_one_byte() {
         let dir = tempfile::tempdir().expect("a directory");
         for seed in 0..50 {
-            fs::write(dir.path().join("00000001.log"), [7; 300]).expect("written");
+            // Blank space follows.
+            let first = [[7; 300], [0; 300]].concat();
+            fs::write(dir.path().join("00000001.log"), first).expect("written");
             fs::write(dir.path().join("00000002.log"), [7; 100]).expect("written");
             let change = flip("s1", dir.path(), Place::Anywhere, seed).expect("changed");
             let mut all = fs::read(dir.path().join("00000001.log")).expect("read");
+            assert!(all.drain(300..).all(|byte| byte == 0));
             all.extend(fs::read(dir.path().join("00000002.log")).expect("read"));
             let changed: Vec<usize> = (0..400).filter(|&at| all[at] != 7).collect();
             let Change::Flipped {

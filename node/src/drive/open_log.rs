@@ -10,7 +10,8 @@ use super::real_disk::RealDisk;
 use super::reporter::Reporter;
 use super::{NodeError, OnDamage, ServerConfig};
 use crate::log::{
-    Disk, DiskError, DiskOperation, Identity, LogPlace, Opened, SetAside, open_or_set_aside,
+    Disk, DiskError, DiskOperation, Identity, LogLimits, LogPlace, Opened, SetAside,
+    open_or_set_aside,
 };
 
 /// The log's directory in the server's.
@@ -57,7 +58,14 @@ pub fn open_log(
         reporter.say(&set_aside);
         reporter.event(set_aside.event());
     };
-    let opened = open_or_set_aside(&place, identity, may_repair, &mut rand::random, &mut tell)?;
+    let opened = open_or_set_aside(
+        &place,
+        identity,
+        LogLimits::default(),
+        may_repair,
+        &mut rand::random,
+        &mut tell,
+    )?;
     Ok(opened)
 }
 
@@ -130,8 +138,8 @@ mod tests {
             .unwrap();
         let file = dir.join("log/00000001.log");
         let mut bytes = fs::read(&file).unwrap();
-        let last = bytes.len() - 1;
-        bytes[last] ^= 0x10;
+        // In the payload of the first group.
+        bytes[48 + 28] ^= 0x10;
         fs::write(&file, bytes).unwrap();
         opened.recovered.incarnation
     }

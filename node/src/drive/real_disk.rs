@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,10 @@ use crate::log::{Disk, DiskError, DiskOperation};
 
 /// Open files at a time: the segment that is written to, and those that are read.
 const MAX_OPEN_FILES: usize = 64;
+
+/// A file is extended by so much at a time, each synced, so that a sync of another file never waits
+/// for more.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// A directory with the files of one log. While it is open for writing no other process can open
 /// it so.
@@ -65,7 +69,7 @@ impl RealDisk {
         }
         let mut options = OpenOptions::new();
         options.read(true);
-        options.append(matches!(self.directory, Directory::Writable(_)));
+        options.write(matches!(self.directory, Directory::Writable(_)));
         let file = self.on_file(operation, name, options.open(self.path.join(name)))?;
         let file = Arc::new(file);
         if files.len() >= MAX_OPEN_FILES {
@@ -127,17 +131,31 @@ impl Disk for RealDisk {
     fn create(&self, file: &str) -> Result<(), DiskError> {
         self.writable(DiskOperation::Create, file)?;
         let mut options = OpenOptions::new();
-        options.read(true).append(true).create_new(true);
+        options.read(true).write(true).create_new(true);
         let created = options.open(self.path.join(file));
         self.on_file(DiskOperation::Create, file, created)?;
         Ok(())
     }
 
-    fn append(&self, file: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.writable(DiskOperation::Append, file)?;
-        let open = self.file(DiskOperation::Append, file)?;
-        let written = (&*open).write_all(bytes);
-        self.on_file(DiskOperation::Append, file, written)
+    fn write_at(&self, file: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        self.writable(DiskOperation::Write, file)?;
+        let open = self.file(DiskOperation::Write, file)?;
+        self.on_file(DiskOperation::Write, file, open.write_all_at(bytes, offset))
+    }
+
+    fn extend(&self, file: &str, length: u64) -> Result<(), DiskError> {
+        self.writable(DiskOperation::Extend, file)?;
+        let open = self.file(DiskOperation::Extend, file)?;
+        let zeros = [0; PIECE_BYTES];
+        let mut at = self.length(file)?;
+        while at < length {
+            let piece =
+                &zeros[..PIECE_BYTES.min(usize::try_from(length - at).unwrap_or(PIECE_BYTES))];
+            let written = open.write_all_at(piece, at).and_then(|()| open.sync_data());
+            self.on_file(DiskOperation::Extend, file, written)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
     }
 
     fn sync(&self, file: &str) -> Result<(), DiskError> {
@@ -151,6 +169,15 @@ impl Disk for RealDisk {
         directory
             .sync_all()
             .map_err(|error| failure(DiskOperation::SyncDir, &self.path, &error))
+    }
+
+    fn rename(&self, file: &str, to: &str) -> Result<(), DiskError> {
+        self.writable(DiskOperation::Rename, file)?;
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.remove(file);
+        files.remove(to);
+        let renamed = fs::rename(self.path.join(file), self.path.join(to));
+        self.on_file(DiskOperation::Rename, file, renamed)
     }
 
     fn truncate(&self, file: &str, length: u64) -> Result<(), DiskError> {

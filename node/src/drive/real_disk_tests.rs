@@ -26,16 +26,26 @@ fn every_call() {
     disk.create("one").unwrap();
     disk.sync_dir().unwrap();
     assert_eq!(disk.list().unwrap(), ["one", "two"]);
-    disk.append("one", b"hello ").unwrap();
-    disk.append("one", b"world").unwrap();
+    disk.write_at("one", 0, b"hello ").unwrap();
+    disk.write_at("one", 6, b"world").unwrap();
     disk.sync("one").unwrap();
     assert_eq!(disk.length("one"), Ok(11));
     let mut bytes = [0; 5];
     disk.read_at("one", 6, &mut bytes).unwrap();
     assert_eq!(&bytes, b"world");
     disk.truncate("one", 4).unwrap();
-    disk.append("one", b"!").unwrap();
+    disk.write_at("one", 4, b"!").unwrap();
     assert_eq!(fs::read(path.join("one")).unwrap(), b"hell!");
+    disk.extend("one", 3).unwrap();
+    disk.extend("one", PIECE_BYTES as u64 + 9).unwrap();
+    disk.write_at("one", 0, b"s").unwrap();
+    let mut extended = b"sell!".to_vec();
+    extended.resize(PIECE_BYTES + 9, 0);
+    assert_eq!(fs::read(path.join("one")).unwrap(), extended);
+    disk.rename("two", "one").unwrap();
+    assert_eq!(disk.list().unwrap(), ["one"]);
+    assert_eq!(disk.length("one"), Ok(0));
+    disk.create("two").unwrap();
     disk.remove("one").unwrap();
     assert_eq!(disk.list().unwrap(), ["two"]);
     disk.create("one").unwrap();
@@ -55,12 +65,12 @@ fn errors_name_the_file() {
     assert_eq!(error.file, file("file"));
     let error = disk.read_at("file", 0, &mut [0]).unwrap_err();
     assert_eq!(error.kind, io::ErrorKind::UnexpectedEof);
-    let error = disk.append("none", b"x").unwrap_err();
+    let error = disk.write_at("none", 0, b"x").unwrap_err();
     assert_eq!(error.kind, io::ErrorKind::NotFound);
     assert!(
         error
             .to_string()
-            .starts_with(&format!("cannot append to {}: ", file("none"))),
+            .starts_with(&format!("cannot write {}: ", file("none"))),
         "{error}"
     );
     let error = RealDisk::open(&dir.path().join("file")).map(|_| ());
@@ -86,7 +96,9 @@ fn one_writer_at_a_time() {
     first.create("file").unwrap();
     assert_eq!(reader.list().unwrap(), ["file"]);
     let refused = [
-        reader.append("file", b"x"),
+        reader.write_at("file", 0, b"x"),
+        reader.extend("file", 1),
+        reader.rename("file", "other"),
         reader.create("other"),
         reader.remove("file"),
         reader.truncate("file", 0),

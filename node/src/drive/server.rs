@@ -25,7 +25,7 @@ use super::{NodeError, ServerConfig, links, process};
 use crate::event::Event;
 use crate::ids::{ConnId, ServerId};
 use crate::link::{MODE_RULE, NodeLinks};
-use crate::log::Opened;
+use crate::log::{LogError, Opened};
 use crate::server::{Output, Registration, Server, Start};
 use crate::wire::frame;
 use crate::wire::{
@@ -65,6 +65,8 @@ enum Input {
     BalancerConnected,
     Written(Written),
     Fatal(String),
+    /// Something in the log has changed that opening had not read.
+    Damaged(LogError),
 }
 
 /// What the tasks of a server share.
@@ -115,6 +117,11 @@ async fn serve(
             recovered.cut_bytes
         ));
     }
+    if let Some(why) = opened.refused_checkpoint {
+        reporter.say(format_args!(
+            "the log's checkpoint is of no use: {why}; the whole log was read"
+        ));
+    }
     let dir = config.dir.clone();
     let incarnation = recovered.incarnation;
     let mut server = Server::new(
@@ -140,6 +147,11 @@ async fn serve(
         move |error| drop(failed.blocking_send(Input::Fatal(error))),
     )
     .map_err(NodeError::Start)?;
+    if let Some(unread) = opened.unread {
+        let damaged = inputs.clone();
+        let tell = move |error| drop(damaged.blocking_send(Input::Damaged(error)));
+        disk::read_afterwards(unread, tell).map_err(NodeError::Start)?;
+    }
 
     let door = Door::new(
         Owner {
@@ -288,7 +300,11 @@ impl World {
             Input::Written(written) => {
                 self.syncs = written.syncs;
                 server.persisted(now, written.number, &written.located);
+                if written.checkpoint_is_due {
+                    server.want_checkpoint();
+                }
             }
+            Input::Damaged(error) => return Err(NodeError::Log(error)),
             Input::Fatal(error) => return Err(NodeError::Disk(error)),
         }
         Ok(())
@@ -297,11 +313,12 @@ impl World {
     /// Evidence first, then the disk, then the network.
     fn carry_out(&mut self, output: Output) -> Result<(), NodeError> {
         self.reporter.events(output.events);
-        if !output.persist.is_empty() {
+        if !output.persist.is_empty() || output.checkpoint.is_some() {
             self.log
                 .send(Write {
                     number: output.write,
                     records: output.persist,
+                    checkpoint: output.checkpoint,
                 })
                 .map_err(|_| NodeError::Disk("the log's thread ended".into()))?;
         }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::Slot;
 
 /// A sparse index: every few slots or messages it notes where the chat stands. Which messages of a
 /// slot took no effect is noted too, because a reader that begins in the middle of the log has no
 /// session table to tell.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatIndex {
     /// Ascending in both.
     marks: Vec<Mark>,
@@ -19,7 +21,7 @@ pub struct ChatIndex {
 }
 
 /// "After `slot`, the next message has the index `next`."
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     slot: Slot,
     next: u64,

@@ -27,8 +27,15 @@ pub trait Disk: Send + Sync {
     /// Makes an empty file. An existing one is an error of kind `AlreadyExists`.
     fn create(&self, file: &str) -> Result<(), DiskError>;
 
-    /// Writes at the end of the file. After an error any part of `bytes` may be there.
-    fn append(&self, file: &str, bytes: &[u8]) -> Result<(), DiskError>;
+    /// Writes at `offset`, which is at most the file's length; what goes beyond makes it longer.
+    /// After an error any part of `bytes` may be there.
+    fn write_at(&self, file: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError>;
+
+    /// Makes the file `length` bytes long by zeros at its end, really written and durable, so that
+    /// a sync of what is written over them later has nothing to do but that. A longer file stays
+    /// as it is. After an error the file may have any part of them. Nobody may write to the file
+    /// meanwhile.
+    fn extend(&self, file: &str, length: u64) -> Result<(), DiskError>;
 
     /// Makes the file's bytes and its length durable (fdatasync). After an error nothing is known
     /// about what was written since the last success, and a later success says nothing about it
@@ -37,6 +44,10 @@ pub trait Disk: Send + Sync {
 
     /// Makes the creations and removals of files durable.
     fn sync_dir(&self) -> Result<(), DiskError>;
+
+    /// Gives the file another name; a file that has that is gone. Durable, as a whole, after the next
+    /// [`Disk::sync_dir`].
+    fn rename(&self, file: &str, to: &str) -> Result<(), DiskError>;
 
     /// Shortens the file to `length` bytes. Durable after the next [`Disk::sync`].
     fn truncate(&self, file: &str, length: u64) -> Result<(), DiskError>;
@@ -66,7 +77,9 @@ pub enum DiskOperation {
     Length,
     Read,
     Create,
-    Append,
+    Write,
+    Extend,
+    Rename,
     Sync,
     SyncDir,
     Truncate,
@@ -94,7 +107,9 @@ impl fmt::Display for DiskOperation {
             DiskOperation::Length => "find the length of",
             DiskOperation::Read => "read",
             DiskOperation::Create => "create",
-            DiskOperation::Append => "append to",
+            DiskOperation::Write => "write",
+            DiskOperation::Extend => "extend",
+            DiskOperation::Rename => "rename",
             DiskOperation::Sync => "sync",
             DiskOperation::SyncDir => "sync the directory",
             DiskOperation::Truncate => "truncate",

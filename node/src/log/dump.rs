@@ -112,7 +112,10 @@ fn show(
                 };
                 if let Some(number) = end.unfinished {
                     let file = file_name(number);
-                    let bytes = disk.length(&file)?;
+                    let length = usize::try_from(disk.length(&file)?).unwrap_or(usize::MAX);
+                    let mut written = vec![0; length];
+                    disk.read_at(&file, 0, &mut written)?;
+                    let bytes = group::written_bytes(&written) as u64;
                     return Ok(LogEnd::Torn {
                         file,
                         offset: 0,

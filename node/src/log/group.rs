@@ -1,6 +1,6 @@
 //! Groups: what one commit writes.
 //!
-//! All records that queued for one fsync form one group, written by one append. Integers are
+//! All records that queued for one fsync form one group, written by one call. Integers are
 //! little-endian:
 //!
 //! | bytes | what |
@@ -12,6 +12,7 @@
 //! | 8 | sequence number, consecutive over the whole log, from 1 |
 //! | 4 | CRC32C of the header before it |
 //! | … | payload: for each record its length (4 bytes) and its postcard encoding |
+//! | 2 | end mark |
 //!
 //! *Sparse sectors* make it possible to tell a torn group from a damaged one. Disks write sectors of
 //! 512 bytes whole or not at all, and a sector that was not written reads as zeros where the file
@@ -21,6 +22,11 @@
 //! single changed byte can make a sector blank that is not counted here. The sectors that hold the
 //! header are not counted: the magic and the length of the first record keep them from ever being
 //! blank, except where the magic's first byte stands alone in its sector; that one proves nothing.
+//!
+//! A process that is killed in the middle of a write leaves a beginning of it, of any length, before
+//! the zeros that the file was filled with. The *end mark* makes that visible: both of its bytes are
+//! zero then, which no single changed byte can bring about. Where only its second byte is missing,
+//! all that the group says is there.
 //!
 //! So a changed byte is never taken for a torn write. The price is that a torn write of which a
 //! sparse sector is a part may be taken for damage.
@@ -37,6 +43,8 @@ use crate::value::Value;
 /// No byte of it is zero, and no text in UTF-8 contains it.
 pub(super) const MAGIC: [u8; 4] = *b"\xffgrp";
 pub(super) const HEADER_BYTES: usize = 28;
+/// Its bytes are not zero either.
+const END_MARK: [u8; 2] = *b"\xfe\n";
 /// No group is larger.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 128 << 20;
 /// In front of each record.
@@ -80,7 +88,7 @@ impl GroupHeader {
 
     /// The length of the whole group in bytes.
     pub fn group_bytes(&self) -> usize {
-        HEADER_BYTES + self.payload_bytes as usize
+        HEADER_BYTES + self.payload_bytes as usize + END_MARK.len()
     }
 }
 
@@ -127,15 +135,17 @@ impl GroupBuilder {
 
     /// The length of the whole group in bytes.
     pub fn group_bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + END_MARK.len()
     }
 
     /// The group as it is written at `offset` of its file.
     pub fn finish(mut self, offset: u64, sequence: u64) -> Vec<u8> {
         let payload = &self.bytes[HEADER_BYTES..];
+        let (payload_bytes, payload_crc) = (payload.len() as u32, crc32c::crc32c(payload));
+        self.bytes.extend_from_slice(&END_MARK);
         let header = GroupHeader {
-            payload_bytes: payload.len() as u32,
-            payload_crc: crc32c::crc32c(payload),
+            payload_bytes,
+            payload_crc,
             sparse_sectors: sparse_sectors(&self.bytes, offset),
             sequence,
         };
@@ -175,6 +185,38 @@ pub(super) fn header_is_blank(group: &[u8], offset: u64) -> bool {
 
 pub(super) fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
+}
+
+/// The length of `bytes` without the zeros at its end.
+pub(super) fn written_bytes(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rposition(|&byte| byte != 0);
+    last.map_or(0, |last| last + 1)
+}
+
+/// The payload of a whole group.
+pub(super) fn payload(group: &[u8]) -> &[u8] {
+    let end = group.len().saturating_sub(END_MARK.len());
+    group.get(HEADER_BYTES..end).unwrap_or_default()
+}
+
+/// What the last bytes of a whole group say of its writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// It was written to the end, or but for one byte that says nothing.
+    Written,
+    /// At least two bytes are missing.
+    Missing,
+    /// It has changed.
+    Other,
+}
+
+pub(super) fn mark(group: &[u8]) -> Mark {
+    let [first, second] = END_MARK;
+    match *group {
+        [.., 0, 0] => Mark::Missing,
+        [.., one, other] if one == first && (other == second || other == 0) => Mark::Written,
+        _ => Mark::Other,
+    }
 }
 
 /// The parts of `length` bytes at `offset` of a file that lie in one sector each.

@@ -4,20 +4,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::chat_index::ChatIndex;
+use super::checkpoint::{Applied, Checkpoint, Checkpoints};
 use super::disk::Disk;
 use super::error::LogError;
 use super::location::{GroupReader, Located, Location};
-use crate::ids::Slot;
+use super::places::Places;
+use super::record::Record;
+use crate::ids::{Ballot, Slot};
 use crate::value::{Command, Value};
 
 /// All chosen values of one server, by slot and by chat index.
 ///
-/// Twelve bytes of memory for each slot, a bounded number of recent values, and a sparse index from
+/// A few bytes of memory for each slot, a bounded number of recent values, and a sparse index from
 /// chat positions to slots. A value leaves memory only when it is known where it is on disk.
 pub struct History {
     disk: Arc<dyn Disk>,
-    /// Where each chosen value is on disk, from slot 1 on.
-    places: Vec<Place>,
+    /// Where each chosen value is on disk.
+    places: Places,
     /// The values of the last slots.
     recent: VecDeque<Value>,
     recent_bytes: usize,
@@ -25,41 +28,92 @@ pub struct History {
     /// Values on disk of slots that are not known to be chosen.
     open: BTreeMap<Slot, (Location, Value)>,
     chat: ChatIndex,
-}
-
-/// A location or none, in twelve bytes: no segment has the number 0.
-#[derive(Clone, Copy)]
-struct Place(Location);
-
-impl Place {
-    const NONE: Place = Place(Location {
-        segment: 0,
-        group: 0,
-        record: 0,
-    });
-
-    fn location(self) -> Option<Location> {
-        (self.0.segment != 0).then_some(self.0)
-    }
+    /// What the checkpoint holds that the log was opened with.
+    sessions: Option<Vec<u8>>,
+    /// None if the log is only read.
+    checkpoints: Option<Checkpoints>,
 }
 
 impl History {
-    /// The history of a log whose values of the slots from 1 on are at `chosen`.
-    pub(super) fn new(disk: Arc<dyn Disk>, chosen: Vec<Location>, memory_bytes: usize) -> History {
+    /// The history of a log whose chosen values are at `places`.
+    pub(super) fn new(disk: Arc<dyn Disk>, places: Places, memory_bytes: usize) -> History {
         History {
             disk,
-            places: chosen.into_iter().map(Place).collect(),
+            places,
             recent: VecDeque::new(),
             recent_bytes: 0,
             memory_bytes,
             open: BTreeMap::new(),
             chat: ChatIndex::default(),
+            sessions: None,
+            checkpoints: None,
+        }
+    }
+
+    /// What the server made of the slots up to that of a checkpoint.
+    pub(super) fn restore(&mut self, applied: Applied) {
+        self.chat = applied.chat;
+        self.sessions = Some(applied.sessions);
+    }
+
+    /// The log may have a checkpoint, which is not to be believed any more when damage is met.
+    pub(super) fn distrust_with(&mut self, checkpoints: Checkpoints) {
+        self.checkpoints = Some(checkpoints);
+    }
+
+    /// The sessions, as they were given to [`History::checkpoint`], after the slot up to which the
+    /// chat is indexed; none if nothing is indexed yet.
+    pub fn take_sessions(&mut self) -> Option<(Slot, Vec<u8>)> {
+        let sessions = self.sessions.take()?;
+        Some((self.chat.noted(), sessions))
+    }
+
+    /// The chat is to be indexed anew from the first slot on.
+    pub fn forget_index(&mut self) {
+        self.chat = ChatIndex::default();
+    }
+
+    /// All that need not be read again from the segments before the one that the log's writer
+    /// begins with it. `sessions` are those after the last chosen slot, `accepted` is what was
+    /// accepted above it.
+    ///
+    /// # Panics
+    /// If the chat is not indexed up to the last chosen slot.
+    pub fn checkpoint(
+        &self,
+        sessions: Vec<u8>,
+        accepted: Vec<(Slot, Ballot, Value)>,
+    ) -> Checkpoint {
+        let (chosen, known) = (self.chosen(), self.places.known());
+        assert_eq!(self.chat.noted(), chosen, "all that is chosen is indexed");
+        let mut records = Vec::new();
+        // They are being written, and it is not known where.
+        for slot in (known.0 + 1..=chosen.0).map(Slot) {
+            let value = self.recent_value(slot).expect("it is in memory").clone();
+            records.push(Record::Learned { slot, value });
+        }
+        for (slot, ballot, value) in accepted {
+            assert!(slot > chosen, "slot {slot} is accepted, but chosen");
+            records.push(Record::Accepted {
+                slot,
+                ballot,
+                value,
+            });
+        }
+        records.push(Record::Chosen { upto: chosen });
+        Checkpoint {
+            records,
+            places: self.places.clone(),
+            applied: Applied {
+                chat: self.chat.clone(),
+                sessions,
+            },
         }
     }
 
     /// Every slot up to this one is in the history.
     pub fn chosen(&self) -> Slot {
-        Slot(self.places.len() as u64)
+        self.places.last()
     }
 
     /// Adds the value of the next slot, which was chosen.
@@ -74,8 +128,8 @@ impl History {
         );
         // What was accepted in the slot need not be what was chosen in it.
         let place = match self.open.remove(&slot) {
-            Some((location, written)) if written == value => Place(location),
-            _ => Place::NONE,
+            Some((location, written)) if written == value => Some(location),
+            _ => None,
         };
         self.places.push(place);
         self.recent_bytes += size_bytes(&value);
@@ -97,7 +151,7 @@ impl History {
             } else if let Some(recent) = self.recent_value(*slot)
                 && recent == value
             {
-                self.places[slot.0 as usize - 1] = Place(*location);
+                self.places.set(*slot, *location);
             }
         }
         self.evict();
@@ -116,7 +170,9 @@ impl History {
         for slot in (from.0.max(1)..=self.chosen().0).map(Slot) {
             let value = match self.recent_value(slot) {
                 Some(value) => value.clone(),
-                None => reader.value(slot, self.location(slot))?,
+                None => {
+                    (reader.value(slot, self.location(slot))).map_err(|error| self.met(error))?
+                }
             };
             bytes += size_bytes(&value);
             if bytes > max_bytes && !values.is_empty() {
@@ -203,10 +259,16 @@ impl History {
     }
 
     fn location(&self, slot: Slot) -> Location {
-        let place = self.places[slot.0 as usize - 1];
-        place
-            .location()
-            .expect("a value that is not in memory is on disk")
+        let place = self.places.get(slot);
+        place.expect("a value that is not in memory is on disk")
+    }
+
+    /// After damage the next start is to read the whole log, and find it.
+    fn met(&self, error: LogError) -> LogError {
+        if let (LogError::Damaged { .. }, Some(checkpoints)) = (&error, &self.checkpoints) {
+            checkpoints.distrust();
+        }
+        error
     }
 
     /// The value of the slot if it is in memory.
@@ -219,8 +281,9 @@ impl History {
     /// Drops the oldest values above the limit, up to the first that is not known to be on disk.
     fn evict(&mut self) {
         while self.recent_bytes > self.memory_bytes
-            && let Some(place) = self.places.get(self.places.len() - self.recent.len())
-            && place.location().is_some()
+            && (self.places)
+                .get(Slot(self.chosen().0 + 1 - self.recent.len() as u64))
+                .is_some()
             && let Some(value) = self.recent.pop_front()
         {
             self.recent_bytes -= size_bytes(&value);

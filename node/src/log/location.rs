@@ -1,5 +1,7 @@
 //! Where a value is on disk, and reading it from there.
 
+use serde::{Deserialize, Serialize};
+
 use super::disk::Disk;
 use super::error::LogError;
 use super::group::{self, GroupHeader, RecordHead, Unreadable, decode_value, record_at};
@@ -8,8 +10,8 @@ use crate::ids::Slot;
 use crate::planted::{self, Bug};
 use crate::value::Value;
 
-/// The place of one record. Twelve bytes, because there is one for every slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The place of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
     /// The segment's number, from 1.
     pub segment: u32,
@@ -17,6 +19,15 @@ pub struct Location {
     pub group: u32,
     /// The offset of the record in its group.
     pub record: u32,
+}
+
+impl Location {
+    /// No record is here.
+    pub(super) const START: Location = Location {
+        segment: 0,
+        group: 0,
+        record: 0,
+    };
 }
 
 /// A value that the log's writer made durable, and where.
@@ -55,7 +66,7 @@ impl<'a> GroupReader<'a> {
     }
 
     fn decode(&self, slot: Slot, location: Location) -> Result<Value, Unreadable> {
-        let payload = self.bytes.get(group::HEADER_BYTES..).ok_or(Unreadable)?;
+        let payload = group::payload(&self.bytes);
         let at = (location.record as usize)
             .checked_sub(group::HEADER_BYTES)
             .ok_or(Unreadable)?;
@@ -80,9 +91,10 @@ impl<'a> GroupReader<'a> {
             return Err(self.damaged(location, "the header of a group has changed".to_string()));
         };
         self.bytes.resize(header.group_bytes(), 0);
-        let (_, payload) = self.bytes.split_at_mut(group::HEADER_BYTES);
-        let payload_offset = offset + group::HEADER_BYTES as u64;
-        self.disk.read_at(&file, payload_offset, payload)?;
+        let (_, rest) = self.bytes.split_at_mut(group::HEADER_BYTES);
+        let rest_offset = offset + group::HEADER_BYTES as u64;
+        self.disk.read_at(&file, rest_offset, rest)?;
+        let payload = group::payload(&self.bytes);
         if crc32c::crc32c(payload) != header.payload_crc && !planted::is(Bug::TornRecordAccepted) {
             return Err(self.damaged(
                 location,

@@ -40,6 +40,8 @@ struct State {
     durable_names: BTreeMap<String, u64>,
     files: BTreeMap<u64, FileState>,
     next_file: u64,
+    /// Names that were given and are not durable: the old one and the new.
+    renamed: Vec<(String, String)>,
     /// Changing calls so far.
     operations: u64,
     /// The changing call, counted from 1, in the middle of which the disk dies.
@@ -129,7 +131,7 @@ impl MemoryDisk {
         self.lock().fail_next_sync = true;
     }
 
-    /// An append fails when all files together would be longer than this; what fits is written.
+    /// A write fails when all files together would be longer than this; what fits is written.
     pub fn set_capacity(&self, capacity_bytes: Option<u64>) {
         self.lock().capacity_bytes = capacity_bytes;
     }
@@ -154,9 +156,17 @@ impl MemoryDisk {
             .unwrap_or_default()
     }
 
+    /// Writes at the end of the file.
+    ///
+    /// # Errors
+    /// Those of [`Disk::write_at`].
+    pub fn append(&self, file: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.write_at(file, self.length(file)?, bytes)
+    }
+
     fn edit(&self, file: &str, offset: u64, change: impl Fn(u8) -> u8) -> bool {
         let mut state = self.lock();
-        let Ok(file) = state.file(DiskOperation::Append, file) else {
+        let Ok(file) = state.file(DiskOperation::Write, file) else {
             return false;
         };
         let offset = offset as usize;
@@ -187,13 +197,21 @@ impl State {
             .collect();
         let mut names = self.durable_names.clone();
         for name in changed {
+            // A rename happens as a whole, or not.
+            if self.renamed.iter().any(|(old, _)| old == name) {
+                continue;
+            }
             if keep(Unsynced::Name { file: name }) {
                 match self.names.get(name) {
                     Some(&number) => names.insert(name.clone(), number),
                     None => names.remove(name),
                 };
+                for (old, _) in self.renamed.iter().filter(|(_, new)| new == name) {
+                    names.remove(old);
+                }
             }
         }
+        self.renamed.clear();
         self.names = names.clone();
         self.durable_names = names;
         for (name, number) in &self.names {
@@ -233,6 +251,36 @@ impl State {
         self.operations += 1;
         self.dead = self.dies_at == Some(self.operations);
         Ok(())
+    }
+
+    /// Writes as much as there is room for.
+    fn write(
+        &mut self,
+        operation: DiskOperation,
+        file: &str,
+        offset: usize,
+        bytes: &[u8],
+    ) -> Result<(), DiskError> {
+        self.begin(operation, file)?;
+        let free_bytes = match self.capacity_bytes {
+            Some(capacity) => capacity.saturating_sub(self.total_bytes()),
+            None => u64::MAX,
+        };
+        let target = self.file(operation, file)?;
+        let length = target.visible.len();
+        if offset > length {
+            return Err(failure(operation, file, io::ErrorKind::InvalidInput));
+        }
+        let room = usize::try_from(free_bytes).unwrap_or(usize::MAX);
+        let fits = bytes.len().min(room.saturating_add(length - offset));
+        target.change(Change::Write {
+            offset,
+            bytes: bytes[..fits].to_vec(),
+        });
+        if fits < bytes.len() {
+            return Err(failure(operation, file, io::ErrorKind::StorageFull));
+        }
+        self.alive(operation, file)
     }
 
     fn total_bytes(&self) -> u64 {
@@ -342,29 +390,22 @@ impl Disk for MemoryDisk {
         state.alive(DiskOperation::Create, file)
     }
 
-    fn append(&self, file: &str, bytes: &[u8]) -> Result<(), DiskError> {
+    fn write_at(&self, file: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.lock().write(DiskOperation::Write, file, offset, bytes)
+    }
+
+    fn extend(&self, file: &str, length: u64) -> Result<(), DiskError> {
         let mut state = self.lock();
-        state.begin(DiskOperation::Append, file)?;
-        let free_bytes = match state.capacity_bytes {
-            Some(capacity) => capacity.saturating_sub(state.total_bytes()),
-            None => u64::MAX,
-        };
-        let fits = bytes
-            .len()
-            .min(usize::try_from(free_bytes).unwrap_or(usize::MAX));
-        let target = state.file(DiskOperation::Append, file)?;
-        target.change(Change::Write {
-            offset: target.visible.len(),
-            bytes: bytes[..fits].to_vec(),
-        });
-        if fits < bytes.len() {
-            return Err(failure(
-                DiskOperation::Append,
-                file,
-                io::ErrorKind::StorageFull,
-            ));
+        state.alive(DiskOperation::Extend, file)?;
+        let before = state.file(DiskOperation::Extend, file)?.visible.len();
+        let more = usize::try_from(length).map_or(0, |length| length.saturating_sub(before));
+        if more == 0 {
+            return Ok(());
         }
-        state.alive(DiskOperation::Append, file)
+        state.write(DiskOperation::Extend, file, before, &vec![0; more])?;
+        state.file(DiskOperation::Extend, file)?.sync();
+        Ok(())
     }
 
     fn sync(&self, file: &str) -> Result<(), DiskError> {
@@ -387,9 +428,21 @@ impl Disk for MemoryDisk {
         state.begin(DiskOperation::SyncDir, "")?;
         state.alive(DiskOperation::SyncDir, "")?;
         state.durable_names = state.names.clone();
+        state.renamed.clear();
         let named: BTreeSet<u64> = state.names.values().copied().collect();
         state.files.retain(|number, _| named.contains(number));
         Ok(())
+    }
+
+    fn rename(&self, file: &str, to: &str) -> Result<(), DiskError> {
+        let mut state = self.lock();
+        state.begin(DiskOperation::Rename, file)?;
+        state.file(DiskOperation::Rename, file)?;
+        if let Some(number) = state.names.remove(file) {
+            state.names.insert(to.to_string(), number);
+            state.renamed.push((file.to_string(), to.to_string()));
+        }
+        state.alive(DiskOperation::Rename, file)
     }
 
     fn truncate(&self, file: &str, length: u64) -> Result<(), DiskError> {

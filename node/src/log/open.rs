@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::disk::{Disk, DiskError};
 use super::error::LogError;
 use super::record::Record;
-use super::recover::{Log, Opened};
+use super::recover::{Log, LogLimits, Opened};
 use super::segment::Identity;
 use crate::event::Event;
 
@@ -76,17 +76,19 @@ impl fmt::Display for SetAside {
 pub fn open_or_set_aside(
     place: &dyn LogPlace,
     identity: Identity,
+    limits: LogLimits,
     may_repair: bool,
     new_incarnation: &mut dyn FnMut() -> u64,
     tell: &mut dyn FnMut(SetAside),
 ) -> Result<Opened, LogError> {
     let damaged = place.open()?;
-    let (file, offset, what) = match open(place, damaged.clone(), identity, new_incarnation()) {
-        Err(LogError::Damaged {
-            file, offset, what, ..
-        }) if may_repair => (file, offset, what),
-        opened => return opened,
-    };
+    let (file, offset, what) =
+        match open(place, damaged.clone(), identity, limits, new_incarnation()) {
+            Err(LogError::Damaged {
+                file, offset, what, ..
+            }) if may_repair => (file, offset, what),
+            opened => return opened,
+        };
     let to = place.set_aside()?;
     // Until here it was locked: another process must not set aside what this one begins now.
     drop(damaged);
@@ -96,16 +98,17 @@ pub fn open_or_set_aside(
         what,
         to,
     });
-    open(place, place.open()?, identity, new_incarnation())
+    open(place, place.open()?, identity, limits, new_incarnation())
 }
 
 fn open(
     place: &dyn LogPlace,
     disk: Arc<dyn Disk>,
     identity: Identity,
+    limits: LogLimits,
     incarnation_if_new: u64,
 ) -> Result<Opened, LogError> {
-    let mut opened = Log::open(disk, identity, incarnation_if_new)?;
+    let mut opened = Log::open_with(disk, identity, incarnation_if_new, limits)?;
     // Also when the process that set it aside came no further.
     if !opened.recovered.lost && place.has_damaged()? {
         opened.writer.commit(&[Record::Lost])?;
@@ -147,15 +150,22 @@ mod tests {
 
         /// Opens the log, and returns what was told.
         fn open(&self, may_repair: bool) -> (Result<Opened, LogError>, Vec<SetAside>) {
+            let limits = LogLimits::default();
             let (mut incarnation, mut told) = (10, Vec::new());
             let mut next = || {
                 incarnation += 1;
                 incarnation
             };
-            let opened =
-                open_or_set_aside(self, IDENTITY, may_repair, &mut next, &mut |set_aside| {
+            let opened = open_or_set_aside(
+                self,
+                IDENTITY,
+                limits,
+                may_repair,
+                &mut next,
+                &mut |set_aside| {
                     told.push(set_aside);
-                });
+                },
+            );
             (opened, told)
         }
 
@@ -166,8 +176,8 @@ mod tests {
             let promised = Record::Promised { ballot };
             opened.writer.commit(&[promised]).unwrap();
             let log = self.log.borrow();
-            let last = log.contents("00000001.log").len() as u64 - 1;
-            assert!(log.flip_bit("00000001.log", last, 4));
+            // In the payload of the first group.
+            assert!(log.flip_bit("00000001.log", 48 + 28, 4));
         }
     }
 

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::checkpoint::{self, Checkpoints, Content, Sound};
 use super::disk::Disk;
 use super::error::LogError;
 use super::group::{self, MAX_PAYLOAD_BYTES, RecordHead, Unreadable};
 use super::history::History;
 use super::location::{GroupReader, Located, Location};
+use super::places::Places;
 use super::record::Member;
 use super::scan::{End, GroupView, Scanner, Step};
-use super::segment::{self, FORMAT, Identity, SegmentHeader, file_name};
+use super::segment::{self, FORMAT, Identity, NEXT, SegmentHeader, file_name};
+use super::unread::Unread;
 use super::vote::VoteState;
-use super::writer::LogWriter;
+use super::writer::{LogWriter, WriterEnd};
 use crate::event::{Acceptance, Event};
 use crate::ids::{Ballot, Slot};
 use crate::planted::{self, Bug};
@@ -26,20 +29,40 @@ pub struct Log;
 pub struct LogLimits {
     /// A segment is closed before it would grow above this; at most 1 GiB.
     pub segment_bytes: u64,
+    /// The same of the first segment. Each next one may be four times as large, up to the limit of
+    /// all: they are filled with zeros before they are used, and a small log is not to wait for
+    /// much of that.
+    pub first_segment_bytes: u64,
     /// A commit with more encoded records than this is written in several groups, and a single
     /// record above it is refused; at most 128 MiB.
     pub group_bytes: usize,
     /// How much of the recent history [`History`] holds in memory.
     pub memory_bytes: usize,
+    /// A checkpoint is due when so much was written since the last; more in a very long log.
+    pub checkpoint_bytes: u64,
 }
 
 impl Default for LogLimits {
     fn default() -> LogLimits {
         LogLimits {
             segment_bytes: 16 << 20,
+            first_segment_bytes: 256 << 10,
             group_bytes: MAX_PAYLOAD_BYTES,
             memory_bytes: 16 << 20,
+            checkpoint_bytes: 128 << 20,
         }
+    }
+}
+
+impl LogLimits {
+    /// So that every group's offset in its segment is far below 4 GiB.
+    const MAX_SEGMENT_BYTES: u64 = 1 << 30;
+
+    /// The limit of the segment with this number.
+    pub(super) fn segment_limit(&self, segment: u32) -> u64 {
+        let most = self.segment_bytes.min(LogLimits::MAX_SEGMENT_BYTES);
+        let fourfold = 4u64.saturating_pow(segment.saturating_sub(1));
+        self.first_segment_bytes.saturating_mul(fourfold).min(most)
     }
 }
 
@@ -49,6 +72,10 @@ pub struct Opened {
     pub recovered: RecoveredLog,
     /// Every chosen value, to rebuild the sessions from and to serve from.
     pub history: History,
+    /// What a checkpoint saved reading, to be read by and by.
+    pub unread: Option<Unread>,
+    /// Why there was a checkpoint that was not believed.
+    pub refused_checkpoint: Option<String>,
 }
 
 /// What an earlier process promised; in a new log, nothing.
@@ -124,16 +151,40 @@ impl Log {
         incarnation_if_new: u64,
         limits: LogLimits,
     ) -> Result<Opened, LogError> {
-        let (fold, end) = Fold::read(&*disk, Some(identity))?;
+        let (read, refused_checkpoint) = Fold::open(&*disk, identity)?;
+        let Read {
+            fold,
+            end,
+            checkpoint,
+        } = read;
         let vote = fold.vote.clone();
         let incarnation = end.last.map_or(incarnation_if_new, |last| last.incarnation);
-        let (recovered, history) =
+        let (recovered, mut history) =
             fold.finish(&disk, incarnation, end.torn_bytes, limits.memory_bytes)?;
         // Nothing was changed up to here, so that a refused log stays as it was found.
 
+        let checkpoints = Checkpoints::new(disk.clone());
+        history.distrust_with(checkpoints.clone());
+        let mut unread = None;
+        let mut unread_segments = 0;
+        match checkpoint {
+            Some(content) => {
+                unread_segments = content.sealed.len();
+                history.restore(content.applied);
+                let (disk, checkpoints) = (disk.clone(), checkpoints.clone());
+                let (sealed, end) = (content.sealed, content.first_sequence);
+                unread = Some(Unread::new(disk, checkpoints, sealed, end));
+            }
+            None => checkpoint::remove(&*disk)?,
+        }
+        // Nothing was ever written in these. The directory is synced below.
         if let Some(number) = end.unfinished {
-            // Nothing was ever written behind its header. The directory is synced below.
             disk.remove(&file_name(number))?;
+        }
+        for file in disk.list()? {
+            if file == NEXT || file == checkpoint::NEW {
+                disk.remove(&file)?;
+            }
         }
         let (header, length) = match end.last {
             Some(last) => {
@@ -146,6 +197,10 @@ impl Log {
                 // its sync returned.
                 disk.sync(&file)?;
                 disk.sync_dir()?;
+                // Blank space for what comes, where the cut took it, or it was not made in time.
+                let limit = limits.segment_limit(last.segment);
+                let ahead = limit.min(end.length + limits.first_segment_bytes);
+                segment::extend_if_room(&*disk, &file, ahead)?;
                 (last, end.length)
             }
             None => {
@@ -156,15 +211,25 @@ impl Log {
                     segment: 1,
                     first_sequence: 1,
                 };
-                segment::create(&*disk, &header)?;
+                let bytes = limits.segment_limit(1);
+                segment::create_blank(&*disk, &file_name(1), bytes)?;
+                segment::begin(&*disk, &header)?;
                 (header, segment::HEADER_BYTES as u64)
             }
         };
-        let writer = LogWriter::new(disk, header, length, end.next_sequence, vote, limits);
+        let end = WriterEnd {
+            header,
+            length,
+            next_sequence: end.next_sequence,
+            sealed: end.sealed,
+            unread: unread_segments,
+        };
         Ok(Opened {
-            writer,
+            writer: LogWriter::new(disk, end, vote, limits, checkpoints),
             recovered,
             history,
+            unread,
+            refused_checkpoint,
         })
     }
 
@@ -174,7 +239,7 @@ impl Log {
     /// # Errors
     /// Those of [`Log::open`].
     pub fn read_only(disk: Arc<dyn Disk>) -> Result<Option<ReadLog>, LogError> {
-        let (fold, end) = Fold::read(&*disk, None)?;
+        let Read { fold, end, .. } = Fold::read(Scanner::new(&*disk)?, &*disk, None, None)?;
         let Some(last) = end.last else {
             return Ok(None);
         };
@@ -193,8 +258,8 @@ impl Log {
 #[derive(Default)]
 struct Fold {
     vote: VoteState,
-    /// The places of the chosen values, from slot 1 on.
-    chosen: Vec<Location>,
+    /// The places of the chosen values.
+    chosen: Places,
     /// The slots above them that have a value.
     open: BTreeMap<Slot, OpenSlot>,
 }
@@ -213,10 +278,54 @@ impl OpenSlot {
     }
 }
 
+/// A log that was read to its end.
+struct Read {
+    fold: Fold,
+    end: End,
+    /// The checkpoint that it was read from.
+    checkpoint: Option<Content>,
+}
+
 impl Fold {
-    fn read(disk: &dyn Disk, expected: Option<Identity>) -> Result<(Fold, End), LogError> {
+    /// Reads the log from its checkpoint on, if it has one that can be believed. Says why, if not.
+    fn open(disk: &dyn Disk, expected: Identity) -> Result<(Read, Option<String>), LogError> {
+        let scanner = Scanner::new(disk)?;
+        let refused = match checkpoint::load(disk, expected, scanner.numbers()) {
+            Ok(None) => None,
+            Ok(Some(sound)) => {
+                let next_sequence = sound.content.next_sequence;
+                let applied = sound.content.applied.chat.noted();
+                let read = Fold::read(scanner, disk, Some(expected), Some(sound))?;
+                let is_whole =
+                    read.end.next_sequence >= next_sequence && read.fold.last_chosen() >= applied;
+                if is_whole {
+                    return Ok((read, None));
+                }
+                Some("the log ends before what belongs to it".to_owned())
+            }
+            Err(why) => Some(why),
+        };
+        let read = Fold::read(Scanner::new(disk)?, disk, Some(expected), None)?;
+        Ok((read, refused))
+    }
+
+    fn read(
+        mut scanner: Scanner<'_>,
+        disk: &dyn Disk,
+        expected: Option<Identity>,
+        checkpoint: Option<Sound>,
+    ) -> Result<Read, LogError> {
         let mut fold = Fold::default();
-        let mut scanner = Scanner::new(disk)?;
+        let checkpoint = checkpoint.map(|sound| {
+            let Sound {
+                content,
+                places,
+                last_sealed,
+            } = sound;
+            scanner.skip(&content.sealed, Some(last_sealed), content.first_sequence);
+            fold.chosen = places;
+            content
+        });
         loop {
             match scanner.step()? {
                 Step::Segment(header) => {
@@ -227,7 +336,13 @@ impl Fold {
                 Step::Group(group) => fold.note_group(&group).map_err(|what| {
                     LogError::damaged(disk, &file_name(group.segment), group.offset, what)
                 })?,
-                Step::End(end) => return Ok((fold, end)),
+                Step::End(end) => {
+                    return Ok(Read {
+                        fold,
+                        end,
+                        checkpoint,
+                    });
+                }
             }
         }
     }
@@ -269,9 +384,9 @@ impl Fold {
                 while self.last_chosen() < upto {
                     let slot = self.last_chosen().next();
                     let location = self.open.remove(&slot).and_then(|open| open.location());
-                    self.chosen.push(location.ok_or_else(|| {
+                    self.chosen.push(Some(location.ok_or_else(|| {
                         format!("slot {slot} is recorded as chosen, but its value is not there")
-                    })?);
+                    })?));
                 }
                 self.advance_over_learned();
             }
@@ -281,17 +396,17 @@ impl Fold {
     }
 
     fn last_chosen(&self) -> Slot {
-        Slot(self.chosen.len() as u64)
+        self.chosen.last()
     }
 
     /// A learned value is chosen, with or without a Chosen record after it.
     fn advance_over_learned(&mut self) {
         while let Some(first) = self.open.first_entry()
-            && *first.key() == Slot(self.chosen.len() as u64 + 1)
+            && *first.key() == self.chosen.last().next()
             && let Some(location) = first.get().learned
         {
             first.remove();
-            self.chosen.push(location);
+            self.chosen.push(Some(location));
         }
     }
 

@@ -1,22 +1,27 @@
 //! Reading a log from its beginning to its end, and judging where and how it ends.
 //!
-//! A group is appended only after the sync of the one before it returned, and a segment is begun
+//! A group is written only after the sync of the one before it returned, and a segment is begun
 //! only after the last group of the one before it was synced. So of everything in the log, at most
 //! one group was not yet durable when a machine lost power: the last group of the last segment.
 //! That group may be *torn*: missing in part or in whole. Nobody was told of it, so it is cut off.
 //! Anything else that is not as it was written was durable once, and others may rely on it: that is
 //! *damage*, and a server must not go on as if it had never promised what stood there.
 //!
-//! When a process dies and its machine lives on, a torn group is the beginning of one: the file ends
-//! early. When the power fails, the sectors that were not written are blank, or the file ends early.
-//! Nothing else is taken for torn, so that no changed byte ever is, wherever it stands, in the last
-//! group too, whose records may have been durable and promised to others. What a file is not
-//! protected against is its being cut short behind our back, at any length: that looks as if less
-//! had been written.
+//! Behind the last group of a segment stands blank space, or the file ends: nothing was written
+//! there. In a segment with another behind it that is so, too, and the next one's header says which
+//! group comes first in it, so that none can be missing in between.
+//!
+//! When a process dies and its machine lives on, a torn group is the beginning of one: blank space
+//! follows, or the file ends early. When the power fails, the sectors that were not written are
+//! blank, or the file ends early. Nothing else is taken for torn, so that no changed byte ever is,
+//! wherever it stands, in the last group too, whose records may have been durable and promised to
+//! others. What a file is not protected against is its being cut short, or blanked, behind our back:
+//! that looks as if less had been written.
 
+use super::checkpoint::Sealed;
 use super::disk::Disk;
 use super::error::LogError;
-use super::group::{self, GroupHeader, MAX_PAYLOAD_BYTES};
+use super::group::{self, GroupHeader, MAX_PAYLOAD_BYTES, Mark};
 use super::segment::{self, FORMAT, SegmentHeader};
 use crate::planted::{self, Bug};
 
@@ -42,11 +47,13 @@ pub(super) struct End {
     pub last: Option<SegmentHeader>,
     /// The length of its sound part.
     pub length: u64,
-    /// What follows the sound part and was never durable.
+    /// What follows the sound part, without the blank space behind it, and was never durable.
     pub torn_bytes: u64,
-    /// The number of a segment file whose creation did not finish.
+    /// The number of a segment file whose creation did not finish: a last one without a header.
     pub unfinished: Option<u32>,
     pub next_sequence: u64,
+    /// The segments before the last.
+    pub sealed: Vec<Sealed>,
 }
 
 /// Goes through a log without changing anything.
@@ -59,9 +66,14 @@ pub(super) struct Scanner<'a> {
     bytes: Vec<u8>,
     offset: usize,
     next_sequence: u64,
+    sealed: Vec<Sealed>,
 }
 
 enum Judgement {
+    /// A whole group of so many bytes.
+    Group(usize),
+    /// Nothing was written here and behind it.
+    Blank,
     Torn,
     Damaged(String),
 }
@@ -87,14 +99,46 @@ impl<'a> Scanner<'a> {
             bytes: Vec::new(),
             offset: 0,
             next_sequence: 1,
+            sealed: Vec::new(),
         })
+    }
+
+    /// The numbers of all segments.
+    pub fn numbers(&self) -> &[u32] {
+        &self.numbers
+    }
+
+    /// Begins behind these segments, of which `last` is the header of the last, with group number
+    /// `next_sequence`.
+    pub fn skip(&mut self, sealed: &[Sealed], last: Option<SegmentHeader>, next_sequence: u64) {
+        self.sealed = sealed.to_vec();
+        self.loaded = sealed.len();
+        self.header = last;
+        self.next_sequence = next_sequence;
+    }
+
+    /// Reads one segment, one that is not the last, and says where it ends.
+    pub fn segment(&mut self) -> Result<(SegmentHeader, End), LogError> {
+        let number = self.loaded as u32 + 1;
+        let missing = "the segment file is missing";
+        let (true, Step::Segment(header)) = (self.numbers.contains(&number), self.load(number)?)
+        else {
+            return Err(self.damaged(number, 0, missing));
+        };
+        while self.offset < self.bytes.len()
+            && let Judgement::Group(bytes) = self.judge_group()?
+        {
+            self.offset += bytes;
+            self.next_sequence += 1;
+        }
+        Ok((header, self.end(None)))
     }
 
     /// The next step; after [`Step::End`], that again.
     pub fn step(&mut self) -> Result<Step<'_>, LogError> {
         if self.offset < self.bytes.len() {
             match self.judge_group()? {
-                Some(bytes) => {
+                Judgement::Group(bytes) => {
                     let offset = self.offset;
                     self.offset += bytes;
                     self.next_sequence += 1;
@@ -102,10 +146,11 @@ impl<'a> Scanner<'a> {
                         segment: self.numbers[self.loaded - 1],
                         offset: offset as u64,
                         sequence: self.next_sequence - 1,
-                        payload: &self.bytes[offset + group::HEADER_BYTES..offset + bytes],
+                        payload: group::payload(&self.bytes[offset..offset + bytes]),
                     }));
                 }
-                None => return Ok(Step::End(self.end(None))),
+                Judgement::Blank if !self.is_last() => {}
+                _ => return Ok(Step::End(self.end(None))),
             }
         }
         match self.numbers.get(self.loaded) {
@@ -118,9 +163,10 @@ impl<'a> Scanner<'a> {
         End {
             last: self.header,
             length: self.offset as u64,
-            torn_bytes: (self.bytes.len() - self.offset) as u64,
+            torn_bytes: group::written_bytes(&self.bytes[self.offset..]) as u64,
             unfinished,
             next_sequence: self.next_sequence,
+            sealed: self.sealed.clone(),
         }
     }
 
@@ -141,11 +187,10 @@ impl<'a> Scanner<'a> {
 
         let found = bytes.first_chunk();
         let Some(header) = found.and_then(SegmentHeader::decode) else {
-            // The header is synced before a group follows it, and lies in one sector. So a segment
-            // whose creation was cut short is the last, and is shorter than a header or blank.
+            // The header is synced before a group follows it. So a segment whose creation was cut
+            // short is the last, and holds nothing but a part of it.
             let is_last = self.loaded + 1 == self.numbers.len();
-            let unfinished = bytes.len() < segment::HEADER_BYTES || group::is_blank(&bytes);
-            if is_last && unfinished {
+            if is_last && segment::is_unfinished(&bytes) {
                 return Ok(Step::End(self.end(Some(number))));
             }
             return Err(self.damaged(number, 0, "the segment header is not what was written"));
@@ -173,6 +218,14 @@ impl<'a> Scanner<'a> {
             );
             return Err(self.damaged(number, 0, what));
         }
+        if let Some(before) = self.header
+            && self.loaded > self.sealed.len()
+        {
+            self.sealed.push(Sealed {
+                first_sequence: before.first_sequence,
+                length: self.offset as u64,
+            });
+        }
         self.header = Some(header);
         self.bytes = bytes;
         self.offset = segment::HEADER_BYTES;
@@ -180,8 +233,8 @@ impl<'a> Scanner<'a> {
         Ok(Step::Segment(header))
     }
 
-    /// The length of the group at the offset, or none if it is torn: the log ends before it.
-    fn judge_group(&self) -> Result<Option<usize>, LogError> {
+    /// What stands at the offset. Where it is torn the log ends before it.
+    fn judge_group(&self) -> Result<Judgement, LogError> {
         let rest = &self.bytes[self.offset..];
         let judgement = match GroupHeader::decode(rest) {
             None => self.judge_without_header(rest),
@@ -196,27 +249,22 @@ impl<'a> Scanner<'a> {
                     header.sequence, header.payload_bytes
                 ))
             }
-            Some(header) => {
-                let payload = rest.get(group::HEADER_BYTES..header.group_bytes());
-                match payload {
-                    None => Judgement::Torn,
-                    Some(payload) if crc32c::crc32c(payload) == header.payload_crc => {
-                        return Ok(Some(header.group_bytes()));
+            Some(header) => match rest.get(..header.group_bytes()) {
+                None => Judgement::Torn,
+                Some(_) => match self.judge_whole(rest, &header) {
+                    Judgement::Torn if planted::is(Bug::TornRecordAccepted) => {
+                        Judgement::Group(header.group_bytes())
                     }
-                    Some(_) => match self.judge_bad_payload(rest, &header) {
-                        Judgement::Torn if planted::is(Bug::TornRecordAccepted) => {
-                            return Ok(Some(header.group_bytes()));
-                        }
-                        judgement => judgement,
-                    },
-                }
-            }
+                    judgement => judgement,
+                },
+            },
         };
         let number = self.numbers[self.loaded - 1];
         match judgement {
-            Judgement::Torn if self.is_last() => Ok(None),
+            Judgement::Group(_) | Judgement::Blank => Ok(judgement),
+            Judgement::Torn if self.is_last() => Ok(judgement),
             Judgement::Damaged(_) if self.is_last() && planted::is(Bug::MiddleDamageCut) => {
-                Ok(None)
+                Ok(Judgement::Torn)
             }
             Judgement::Torn => Err(self.damaged(
                 number,
@@ -231,13 +279,11 @@ impl<'a> Scanner<'a> {
     /// What stands here is no group header, or a changed one, so nothing says how long the group
     /// is.
     fn judge_without_header(&self, rest: &[u8]) -> Judgement {
-        // Space that the file system gave to the file and that was never written.
-        if group::is_blank(rest) {
-            return Judgement::Torn;
-        }
-        // The file ends in the middle of the header.
-        if rest.len() < group::HEADER_BYTES {
-            return Judgement::Torn;
+        match group::written_bytes(rest) {
+            0 => return Judgement::Blank,
+            // The writing ended in the middle of the header. All groups have an end mark behind it.
+            written if written <= group::HEADER_BYTES => return Judgement::Torn,
+            _ => {}
         }
         // All sectors with a part of the header were written: it was right once, and has changed.
         if !group::header_is_blank(rest, self.offset as u64) {
@@ -252,9 +298,9 @@ impl<'a> Scanner<'a> {
             }
             if let Some(header) = GroupHeader::decode(later)
                 && header.sequence > self.next_sequence
-                && later
-                    .get(group::HEADER_BYTES..header.group_bytes())
-                    .is_some_and(|payload| crc32c::crc32c(payload) == header.payload_crc)
+                && later.get(..header.group_bytes()).is_some_and(|group| {
+                    crc32c::crc32c(group::payload(group)) == header.payload_crc
+                })
             {
                 return Judgement::Damaged(format!(
                     "the header of group {} is blank, but group {} follows at byte {}",
@@ -267,16 +313,30 @@ impl<'a> Scanner<'a> {
         Judgement::Torn
     }
 
-    /// The header is right and the payload complete, but not what the header says.
-    fn judge_bad_payload(&self, rest: &[u8], header: &GroupHeader) -> Judgement {
+    /// The header is right, and the file goes on to the end of the group at least.
+    fn judge_whole(&self, rest: &[u8], header: &GroupHeader) -> Judgement {
         let (group, beyond) = rest.split_at(header.group_bytes());
+        let mark = group::mark(group);
+        let is_right = crc32c::crc32c(group::payload(group)) == header.payload_crc;
+        if is_right && mark == Mark::Written {
+            return Judgement::Group(group.len());
+        }
+        if is_right && mark == Mark::Other {
+            return Judgement::Damaged(format!(
+                "the end mark of group {} is not what was written",
+                header.sequence
+            ));
+        }
         if !group::is_blank(beyond) {
             return Judgement::Damaged(format!(
                 "the checksum of group {} is wrong, and more follows it",
                 header.sequence
             ));
         }
-        if group::blank_sectors(group, self.offset as u64) > header.sparse_sectors {
+        // Its end was never written, or a sector of it.
+        if mark == Mark::Missing
+            || group::blank_sectors(group, self.offset as u64) > header.sparse_sectors
+        {
             return Judgement::Torn;
         }
         Judgement::Damaged(format!(

@@ -2,22 +2,31 @@
 //!
 //! The log is cut into files `00000001.log`, `00000002.log`, … Each begins with a header that says
 //! whose log it is. The header is written and synced, and the file's name synced, before any group
-//! follows it.
+//! follows it. Behind the last group a file is blank: it is filled with zeros before it is used, so
+//! that a sync needs to write nothing but the group. Each is filled in the background under the name
+//! [`NEXT`], while the one before it is in use.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
 use super::error::LogError;
+use super::group;
 use crate::ids::ServerId;
 
 const MAGIC: [u8; 8] = *b"paxoslog";
 /// Every format keeps the layout of the segment header, so that a program can name a version that
 /// it does not know.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 pub(super) const HEADER_BYTES: usize = 48;
+/// The blank file that becomes the next segment.
+pub(super) const NEXT: &str = "next-segment";
 /// A name has eight digits.
 const MAX_SEGMENTS: u32 = 99_999_999;
 
 /// Whose log it is. Checked against every segment when a log is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The id that keeps this cluster's nodes apart from others'.
     pub cluster: u64,
@@ -148,12 +157,44 @@ pub(super) fn list(disk: &dyn Disk) -> Result<Vec<u32>, LogError> {
     Ok(numbers)
 }
 
-/// Makes the segment's file with nothing but its header, durably.
-pub(super) fn create(disk: &dyn Disk, header: &SegmentHeader) -> Result<(), LogError> {
+/// Whether `bytes`, all of a segment file, are what is left of one whose creation did not finish:
+/// nothing, or a beginning of its header, and blank space. No single changed byte makes a segment
+/// with a group in it look so.
+pub(super) fn is_unfinished(bytes: &[u8]) -> bool {
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        return true;
+    };
+    if !group::is_blank(rest) {
+        return false;
+    }
+    // A beginning of any other length than the whole has zeros where its checksum ends.
+    let (fields, crc) = header.split_at(HEADER_BYTES - 4);
+    let expected = crc32c::crc32c(fields).to_le_bytes();
+    let written = group::written_bytes(crc);
+    crc[..written] == expected[..written] && written < crc.len()
+}
+
+/// Makes a blank file, as far as there is room for one of `bytes`: if there is not, the log itself
+/// will say so.
+pub(super) fn create_blank(disk: &dyn Disk, file: &str, bytes: u64) -> Result<(), LogError> {
+    disk.create(file)?;
+    extend_if_room(disk, file, bytes)
+}
+
+/// Blank space at the end of a file makes writing faster, and is not worth an error when the disk is
+/// full.
+pub(super) fn extend_if_room(disk: &dyn Disk, file: &str, bytes: u64) -> Result<(), LogError> {
+    match disk.extend(file, bytes) {
+        Err(error) if error.kind != io::ErrorKind::StorageFull => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Begins the segment in its file, which is empty or blank, with nothing but its header, durably.
+pub(super) fn begin(disk: &dyn Disk, header: &SegmentHeader) -> Result<(), LogError> {
     let file = file_name(header.segment);
-    disk.create(&file)?;
     let written = disk
-        .append(&file, &header.encode())
+        .write_at(&file, 0, &header.encode())
         .and_then(|()| disk.sync(&file))
         .and_then(|()| disk.sync_dir());
     if let Err(error) = written {

@@ -1,6 +1,7 @@
 //! A disk that does what the rules in force say: slow, failing, full or torn writes.
 //!
-//! Reads are never touched, and neither is anything below the log: what reaches the real disk is
+//! They meet what is written to the log itself, which nobody can do without. Reads are never touched,
+//! nor what is made ready beside the log, and neither is anything below the log: what reaches the real disk is
 //! what a real fault would have left there.
 
 use std::io;
@@ -192,15 +193,22 @@ impl Troubles {
         }
     }
 
-    /// Where an append of `length` bytes is cut off, if it is. `is_group` says whether it adds to
+    /// Whether a rule in force fills the disk.
+    fn fills(&self) -> bool {
+        let fills = |rule: &DiskRule| matches!(rule.what, Trouble::Full { .. });
+        self.lock().rules.iter().any(fills)
+    }
+
+    /// Where a write of `length` bytes is cut off, if it is. `is_group` says whether it adds to
     /// what is in the file.
-    fn append(&self, length: u64, is_group: impl Fn() -> bool) -> Option<Cut> {
+    fn write(&self, length: u64, is_group: bool) -> Option<Cut> {
         let mut state = self.lock();
         let State { rules, rng, .. } = &mut *state;
         for rule in rules {
             let bytes = match rule.what {
-                Trouble::TornAppend if rule.hits == 0 && length > 1 && is_group() => {
-                    rng.random_range(1..length)
+                // Two bytes are missing at least: one could as well have changed.
+                Trouble::TornAppend if rule.hits == 0 && length > 2 && is_group => {
+                    rng.random_range(1..length - 1)
                 }
                 Trouble::Full { .. } if rule.room < length => std::mem::take(&mut rule.room),
                 Trouble::Full { .. } => {
@@ -219,7 +227,7 @@ impl Troubles {
     }
 }
 
-/// An append that is cut off.
+/// A write that is cut off.
 struct Cut {
     rule: String,
     trouble: Trouble,
@@ -244,6 +252,11 @@ fn totals(generation: u64, rules: &[DiskRule]) -> Vec<Strike> {
 pub struct FaultyDisk<D> {
     disk: D,
     troubles: Arc<Troubles>,
+}
+
+/// Whether the file is a segment of the log.
+fn is_of_log(file: &str) -> bool {
+    file.ends_with(".log")
 }
 
 impl<D: Disk> FaultyDisk<D> {
@@ -277,15 +290,17 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.disk.create(file)
     }
 
-    fn append(&self, file: &str, bytes: &[u8]) -> Result<(), DiskError> {
+    fn write_at(&self, file: &str, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        if !is_of_log(file) {
+            return self.disk.write_at(file, offset, bytes);
+        }
         // A torn header of a new segment leaves an empty segment, not a torn tail.
-        let is_group = || self.disk.length(file).is_ok_and(|length| length > 0);
-        let Some(cut) = self.troubles.append(bytes.len() as u64, is_group) else {
-            return self.disk.append(file, bytes);
+        let Some(cut) = self.troubles.write(bytes.len() as u64, offset > 0) else {
+            return self.disk.write_at(file, offset, bytes);
         };
         let written = usize::try_from(cut.bytes).unwrap_or(bytes.len());
         if written > 0 {
-            self.disk.append(file, &bytes[..written])?;
+            self.disk.write_at(file, offset, &bytes[..written])?;
         }
         let kills = cut.trouble == Trouble::TornAppend;
         let all = bytes.len();
@@ -301,14 +316,16 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         };
         self.troubles.strike(&cut.rule, cut.trouble, what, kills);
         Err(self.failed(
-            DiskOperation::Append,
+            DiskOperation::Write,
             file,
             &io::Error::from_raw_os_error(error),
         ))
     }
 
     fn sync(&self, file: &str) -> Result<(), DiskError> {
-        if let Err(error) = self.troubles.sync() {
+        if is_of_log(file)
+            && let Err(error) = self.troubles.sync()
+        {
             self.troubles.world.sync_failed(file);
             return Err(self.failed(DiskOperation::Sync, file, &error));
         }
@@ -317,6 +334,19 @@ impl<D: Disk> Disk for FaultyDisk<D> {
 
     fn sync_dir(&self) -> Result<(), DiskError> {
         self.disk.sync_dir()
+    }
+
+    fn extend(&self, file: &str, length: u64) -> Result<(), DiskError> {
+        // What still fits is for what is written: a disk that fills up gives no space ahead.
+        if self.troubles.fills() {
+            let full = io::Error::from_raw_os_error(ENOSPC);
+            return Err(self.failed(DiskOperation::Extend, file, &full));
+        }
+        self.disk.extend(file, length)
+    }
+
+    fn rename(&self, file: &str, to: &str) -> Result<(), DiskError> {
+        self.disk.rename(file, to)
     }
 
     fn truncate(&self, file: &str, length: u64) -> Result<(), DiskError> {

@@ -57,10 +57,10 @@ pub enum Trouble {
     },
     /// The next sync of the log fails, and leaves unknown what it did.
     FailSync,
-    /// So many more bytes can be appended to the log, counted anew in each process; of the write
+    /// So many more bytes can be written to the log, counted anew in each process; of the write
     /// that does not fit, what fits is written.
     Full { after_bytes: u64 },
-    /// The next append writes a part of its bytes, and then the process is killed.
+    /// The next write to the log writes a part of its bytes, and then the process is killed.
     TornAppend,
     /// The clock is off by `jump_us` at once, and runs at so many thousandths of the true speed.
     Clock { jump_us: i64, rate_permille: u32 },

@@ -17,6 +17,7 @@ use super::read::Asked;
 use super::{Config, Effects, Message, Quorum, Recovered, Sessions};
 use crate::ids::{Ballot, ServerId, Slot};
 use crate::machine::Steady;
+use crate::value::Value;
 
 /// Far enough away that no timer reaches it.
 pub(super) const NEVER: Duration = Duration::MAX;
@@ -279,6 +280,11 @@ impl Replica {
     /// Every slot up to this one is known to be chosen.
     pub fn chosen(&self) -> Slot {
         self.learner.chosen
+    }
+
+    /// What it accepted above `chosen`: the latest in each slot, ascending.
+    pub fn accepted(&self) -> Vec<(Slot, Ballot, Value)> {
+        self.acceptor.accepted_from(Slot(0))
     }
 
     /// The sessions after every slot up to `chosen`.

@@ -55,6 +55,11 @@ impl Durable {
         self.last_write
     }
 
+    /// The number of the last write.
+    pub fn last_write(&self) -> u64 {
+        self.last_write
+    }
+
     /// Holds `send` until everything written so far is durable; gives it back if it is already.
     pub fn hold(&mut self, mut send: Vec<(ServerId, PeerMessage)>) -> Vec<(ServerId, PeerMessage)> {
         match self.waiting.back_mut() {

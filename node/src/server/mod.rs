@@ -10,15 +10,16 @@ mod pending;
 #[cfg(all(test, feature = "planted-bugs"))]
 mod planted_tests;
 mod registration;
+mod restart;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::ids::{Ballot, ClientId, ConnId, ServerId, Slot};
-use crate::log::{History, Located, LogError, Record, RecoveredLog};
+use crate::ids::{Ballot, ClientId, ConnId, ServerId};
+use crate::log::{Checkpoint, History, Located, LogError, Record, RecoveredLog};
 use crate::machine::Steady;
-use crate::paxos::{self, Chosen, Led, Message, Replica, Sessions};
+use crate::paxos::{self, Led, Message, Replica};
 use crate::planted::{self, Bug};
 use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, ServerReport};
 
@@ -77,7 +78,9 @@ pub struct Output {
     pub events: Vec<Event>,
     /// To be made durable, in order; [`Server::persisted`] reports it.
     pub persist: Vec<Record>,
-    /// The number of this write; meaningful when `persist` is not empty.
+    /// What the log is to begin a segment with when `persist` is durable.
+    pub checkpoint: Option<Checkpoint>,
+    /// The number of this write; of the last one when `persist` is empty.
     pub write: u64,
     pub to_peers: Vec<(ServerId, PeerMessage)>,
     pub to_clients: Vec<(ConnId, ServerMessage)>,
@@ -106,6 +109,7 @@ pub struct Server {
     opened: bool,
     /// When a leader was last heard, if ever.
     led_at: Option<Duration>,
+    wants_checkpoint: bool,
     majority: bool,
     /// As last reported in an event.
     leader: Option<Ballot>,
@@ -138,11 +142,12 @@ struct AskedRead {
 }
 
 impl Server {
-    /// A server over what its disk remembers. Replays the chosen log to rebuild the sessions.
+    /// A server over what its disk remembers. Replays the chosen log to rebuild the sessions, as far
+    /// as no checkpoint has them.
     pub fn new(start: Start, now: Duration) -> Result<Server, LogError> {
         let disk = start.recovered;
         let mut history = start.history;
-        let sessions = replay(&mut history)?;
+        let sessions = restart::replay(&mut history)?;
         let reapplied = u64::from(planted::is(Bug::ReapplyAfterRestart)).min(history.last_index());
         let membership = Membership::new(
             start.me,
@@ -184,6 +189,7 @@ impl Server {
             reapplied,
             opened: disk.opened,
             led_at: None,
+            wants_checkpoint: false,
             majority: false,
             leader: None,
             leads: None,
@@ -399,11 +405,13 @@ impl Server {
         }
         if output.persist.is_empty() {
             output.to_peers.extend(self.durable.hold(after));
+            output.write = self.durable.last_write();
         } else {
             output.write = self
                 .durable
                 .write(&output.persist, effects.persist_upto, after);
         }
+        output.checkpoint = self.take_checkpoint();
         Ok(output)
     }
 
@@ -531,28 +539,6 @@ impl Server {
             draining: self.draining_since.is_some(),
         })
     }
-}
-
-/// Applies the chosen log to an empty session table, and indexes the chat on the way.
-fn replay(history: &mut History) -> Result<Sessions, LogError> {
-    let mut sessions = Sessions::new();
-    let mut slot = Slot(1);
-    while slot <= history.chosen() {
-        for value in history.read(slot, CHUNK_BYTES)? {
-            let applied = sessions.apply(slot, &value);
-            let chosen = Chosen {
-                slot,
-                value,
-                applied,
-            };
-            chat::index(history, &chosen);
-            slot = slot.next();
-        }
-    }
-    if planted::is(Bug::SessionTableLost) {
-        sessions.forget_clients();
-    }
-    Ok(sessions)
 }
 
 /// Messages that ask or teach and carry no vote: a server that lost its disk may send them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paxosctl_node::ids::{Ballot, ServerId, Slot};
-use paxosctl_node::log::{Identity, Log, MemoryDisk, Record};
+use paxosctl_node::log::{Identity, Log, LogLimits, MemoryDisk, Record};
 use paxosctl_node::paxos::{Chosen, Recovered, Sessions};
 use paxosctl_node::value::Value;
 
@@ -98,7 +98,12 @@ fn compare_with_log(records: &[Record], recovered: &Recovered, chosen: &[Chosen]
         server: ServerId(1),
         servers: 1,
     };
-    let mut opened = Log::open(disk.clone(), identity, 1).expect("an empty disk");
+    let limits = LogLimits {
+        first_segment_bytes: 4 << 10,
+        ..LogLimits::default()
+    };
+    let opened = Log::open_with(disk.clone(), identity, 1, limits);
+    let mut opened = opened.expect("an empty disk");
     opened
         .writer
         .commit(records)

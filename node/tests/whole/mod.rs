@@ -96,6 +96,8 @@ pub struct World {
     /// Who began to lead, and when.
     led: Vec<(Duration, ServerId)>,
     trace: Trace,
+    /// Starts of a server that a checkpoint saved reading.
+    from_checkpoint: u64,
 }
 
 /// What happened, as text if it is wanted and always as a number.
@@ -124,6 +126,7 @@ pub struct Summary {
     pub crashes: u64,
     pub wipes: u64,
     pub clocks: u64,
+    pub from_checkpoint: u64,
     pub digest: u64,
     pub trace: Vec<String>,
 }
@@ -163,6 +166,7 @@ impl World {
                 digest: 0xcbf2_9ce4_8422_2325,
             },
             now: Duration::ZERO,
+            from_checkpoint: 0,
             rng,
         }
     }
@@ -219,6 +223,7 @@ impl World {
             crashes: self.trouble.crashes,
             wipes: self.trouble.wiped,
             clocks: self.trouble.clocks,
+            from_checkpoint: self.from_checkpoint,
             digest: self.trace.digest,
             trace: self.trace.lines.unwrap_or_default(),
         }

@@ -6,17 +6,26 @@ use std::time::Duration;
 
 use paxosctl_node::event::Event;
 use paxosctl_node::ids::{ConnId, ServerId, Slot};
-use paxosctl_node::log::{Identity, Log, LogWriter, Record};
+use paxosctl_node::log::{Checkpoint, Identity, Log, LogLimits, LogWriter, Record, Unread};
 use paxosctl_node::machine::{Clock, MachineRule, Trouble};
 use paxosctl_node::server::{Output, Server, Start};
 use paxosctl_node::wire::{ClientMessage, PeerMessage, ServerMessage};
 use rand::RngExt;
 
 use super::network::Packet;
-use super::{Node, World};
+use super::{Node, Wipes, World};
 
 /// No user has it.
 const OBSERVER: ConnId = ConnId(u64::MAX);
+
+/// So small that a server begins many segments.
+const LIMITS: LogLimits = LogLimits {
+    segment_bytes: 16 << 10,
+    first_segment_bytes: 2 << 10,
+    group_bytes: 1 << 20,
+    memory_bytes: 16 << 20,
+    checkpoint_bytes: u64::MAX,
+};
 
 pub(super) struct Process {
     pub server: Server,
@@ -31,7 +40,9 @@ pub(super) struct Process {
     clock: Clock,
     writer: LogWriter,
     /// Writes that wait for the disk.
-    writes: VecDeque<(u64, Vec<Record>)>,
+    writes: VecDeque<(u64, Vec<Record>, Option<Checkpoint>)>,
+    /// What opening did not read is read at the next sync.
+    unread: Option<Unread>,
     /// When the write that is under way is durable.
     synced_at: Option<Duration>,
     /// When the effects of what it took are carried out.
@@ -88,15 +99,24 @@ impl Process {
             .min()
     }
 
-    fn write(&mut self, now: Duration, number: u64, records: Vec<Record>, takes: Duration) {
-        self.writes.push_back((number, records));
+    fn write(&mut self, now: Duration, output: &mut Output, takes: Duration) {
+        let records = std::mem::take(&mut output.persist);
+        let checkpoint = output.checkpoint.take();
+        self.writes.push_back((output.write, records, checkpoint));
         self.synced_at.get_or_insert(now + takes);
     }
 
-    fn take_writes(&mut self) -> Option<(u64, Vec<Record>)> {
-        let number = self.writes.back()?.0;
-        let records = self.writes.drain(..).flat_map(|(_, records)| records);
-        Some((number, records.collect()))
+    /// What waits, up to a checkpoint.
+    fn take_writes(&mut self) -> Option<(u64, Vec<Record>, Option<Checkpoint>)> {
+        let (mut number, mut records, mut checkpoint) = self.writes.pop_front()?;
+        while checkpoint.is_none()
+            && let Some(next) = self.writes.pop_front()
+        {
+            number = next.0;
+            records.extend(next.1);
+            checkpoint = next.2;
+        }
+        Some((number, records, checkpoint))
     }
 }
 
@@ -112,9 +132,22 @@ impl World {
             server: id,
             servers,
         };
-        let mut opened = Log::open(Arc::new(site.disk.clone()), identity, new_incarnation)
+        let disk = Arc::new(site.disk.clone());
+        // Some have checkpoints, except where damage is to be found at the start.
+        let checkpoint_bytes = match (self.setting.wipes, seed % 3) {
+            (Wipes::Damage, _) | (_, 0) => u64::MAX,
+            _ => 600,
+        };
+        let limits = LogLimits {
+            checkpoint_bytes,
+            ..LIMITS
+        };
+        let mut opened = Log::open_with(disk, identity, new_incarnation, limits)
             .expect("a crash leaves a sound log");
         let mut recovered = opened.recovered;
+        if opened.unread.is_some() {
+            self.from_checkpoint += 1;
+        }
         if site.lost && !recovered.lost {
             opened
                 .writer
@@ -151,6 +184,7 @@ impl World {
             clock: Clock::default(),
             writer: opened.writer,
             writes: VecDeque::new(),
+            unread: opened.unread,
             synced_at: None,
             acts_at: Some(now),
             chosen,
@@ -243,12 +277,28 @@ impl World {
             return;
         };
         process.synced_at = None;
-        let Some((number, records)) = process.take_writes() else {
+        let Some((number, records, checkpoint)) = process.take_writes() else {
             return;
         };
-        let located = process.writer.commit(&records).expect("the disk works");
+        let mut located = process.writer.commit(&records).expect("the disk works");
+        if let Some(checkpoint) = checkpoint {
+            let again = process.writer.checkpoint(checkpoint);
+            located.extend(again.expect("the disk works"));
+        }
+        while let Some(work) = process.writer.upkeep() {
+            work.run().expect("the disk works");
+        }
         let local = process.local(now);
         process.server.persisted(local, number, &located);
+        if process.writer.checkpoint_is_due() {
+            process.server.want_checkpoint();
+        }
+        while let Some(unread) = &mut process.unread
+            && unread.read_next().expect("a sound log")
+        {}
+        if !process.writes.is_empty() {
+            process.synced_at = Some(now + Duration::from_micros(100));
+        }
         process.acts_at = Some(now);
         self.judge.became_durable(id, &records);
     }
@@ -311,7 +361,7 @@ impl World {
     }
 
     /// The shell's order: evidence, then the disk, then the network.
-    fn carry_out(&mut self, id: ServerId, output: Output) {
+    fn carry_out(&mut self, id: ServerId, mut output: Output) {
         let now = self.now;
         for event in &output.events {
             self.trace.note(now, format_args!("{id} {event:?}"));
@@ -328,8 +378,8 @@ impl World {
             return;
         };
         let (life, incarnation) = (process.life, process.incarnation);
-        if !output.persist.is_empty() {
-            process.write(now, output.write, output.persist, takes);
+        if !output.persist.is_empty() || output.checkpoint.is_some() {
+            process.write(now, &mut output, takes);
         }
         let to_users: Vec<_> = output
             .to_clients
@@ -370,16 +420,25 @@ impl World {
     /// way happened to bring to the disk.
     pub fn kill(&mut self, id: ServerId) {
         let mid_write = self.rng.random_bool(0.5);
-        let dies_at = self.rng.random_range(1..=2);
+        // Somewhere in the write, or in making a checkpoint after it.
+        let dies_at = [2, 14].map(|last| self.rng.random_range(1..=last));
         let site = self.sites.get_mut(&id).expect("a server of the cluster");
         let Some(process) = &mut site.process else {
             return;
         };
         let under_way = process.take_writes().filter(|_| mid_write);
-        if let Some((_, records)) = under_way {
+        if let Some((_, records, checkpoint)) = under_way {
             let before = read(&site.disk);
-            site.disk.die_at(dies_at);
-            process.writer.commit(&records).expect_err("the disk died");
+            site.disk.die_at(dies_at[usize::from(checkpoint.is_some())]);
+            let written = process.writer.commit(&records).is_ok();
+            if written
+                && let Some(checkpoint) = checkpoint
+                && process.writer.checkpoint(checkpoint).is_ok()
+            {
+                while let Some(work) = process.writer.upkeep() {
+                    let _ = work.run();
+                }
+            }
             let rng = &mut self.rng;
             let torn = site.disk.fork();
             torn.crash_keeping(&mut |_| rng.random_bool(0.7));
@@ -388,7 +447,7 @@ impl World {
                 Ok(_) => site.disk = torn,
                 Err(_) => site.disk.crash(),
             }
-            if read(&site.disk) != before {
+            if written || read(&site.disk) != before {
                 self.judge.became_durable(id, &records);
             }
         } else {

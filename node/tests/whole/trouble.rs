@@ -62,12 +62,16 @@ impl Trouble {
     }
 }
 
-/// Flips some bit of the log, and sees that it does not go unnoticed. Whether it did damage.
+/// Flips some bit of what is written of the log, and sees that it does not go unnoticed. Whether it did damage.
 fn flip_anywhere(disk: &MemoryDisk, at: u64, bit: u8) -> bool {
-    let files = disk.list().expect("a disk");
-    let lengths: Vec<u64> = (files.iter())
-        .map(|file| disk.length(file).expect("a file"))
-        .collect();
+    let mut files = disk.list().expect("a disk");
+    files.retain(|file| file.ends_with(".log"));
+    let written = |file: &String| {
+        let contents = disk.contents(file);
+        let last = contents.iter().rposition(|&byte| byte != 0);
+        last.map_or(0, |last| last as u64 + 1)
+    };
+    let lengths: Vec<u64> = files.iter().map(written).collect();
     let total: u64 = lengths.iter().sum();
     let Some(mut at) = at.checked_rem(total) else {
         return false;

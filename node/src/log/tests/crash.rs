@@ -12,7 +12,7 @@ fn live(disk: &MemoryDisk, commits: &[Vec<Record>]) -> usize {
     };
     let done = commits
         .iter()
-        .take_while(|commit| opened.writer.commit(commit).is_ok())
+        .take_while(|commit| self::commit(&mut opened, commit).is_ok())
         .count();
     if done < commits.len() {
         assert!(matches!(
@@ -25,7 +25,7 @@ fn live(disk: &MemoryDisk, commits: &[Vec<Record>]) -> usize {
 
 /// The ways in which the power can fail: what was not synced is lost, kept, torn, or any part of it
 /// is kept.
-fn fates(disk: &MemoryDisk, seed: u64) -> Vec<MemoryDisk> {
+pub(super) fn fates(disk: &MemoryDisk, seed: u64) -> Vec<MemoryDisk> {
     let mut fates = Vec::new();
     let mut fate = |crash: &dyn Fn(&MemoryDisk)| {
         let disk = disk.fork();
@@ -104,7 +104,7 @@ fn at_every_operation_of_a_life() {
         }
         operation += 1;
     }
-    // Two calls a commit, four to begin a segment, and those of the formatting.
+    // Two calls a commit, six to make a segment, and those of the formatting.
     assert!(operation > 30, "{operation}");
 }
 
@@ -193,9 +193,9 @@ fn a_failed_sync_while_formatting() {
 #[test]
 fn a_full_disk() {
     let commits = life();
-    let whole: u64 = files(&written(&commits))
-        .values()
-        .map(|contents| contents.len() as u64)
+    let disk = written(&commits);
+    let whole: u64 = (segments(&disk).iter())
+        .map(|name| content(&disk, name).len() as u64)
         .sum();
     // Every third size meets every kind of place: the writes are of many lengths.
     for capacity in (0..whole).step_by(3) {

@@ -29,12 +29,12 @@ fn a_small_log() {
         group,
         record: record.clone(),
     };
-    // Header 48; group header 28, records of 4 + 3 and 4 + 1 bytes; group header 28.
+    // Header 48; group header 28, records of 4 + 3 and 4 + 1 bytes, end mark 2; group header 28.
     let expected = vec![
         Dumped::Segment {
             file: file.clone(),
             header: SegmentHeader {
-                format: 1,
+                format: 2,
                 identity: IDENTITY,
                 incarnation: INCARNATION,
                 segment: 1,
@@ -43,19 +43,19 @@ fn a_small_log() {
         },
         record(76, 1, &commits[0][0]),
         record(83, 1, &commits[0][1]),
-        record(116, 2, &commits[1][0]),
+        record(118, 2, &commits[1][0]),
     ];
     let end = LogEnd::Clean {
         file: file.clone(),
-        offset: 125,
+        offset: 129,
     };
     assert_eq!(lines(&disk), (expected.clone(), end));
 
     disk.truncate(&file, 120).unwrap();
     let end = LogEnd::Torn {
         file: file.clone(),
-        offset: 88,
-        bytes: 32,
+        offset: 90,
+        bytes: 29,
     };
     assert_eq!(lines(&disk), (expected[..3].to_vec(), end));
 
@@ -71,7 +71,7 @@ fn a_small_log() {
     disk.flip_bit(&file, 80, 0);
     let (shown, end) = lines(&disk);
     assert_eq!(shown, expected[..3]);
-    assert!(matches!(end, LogEnd::Damaged { offset: 88, .. }), "{end:?}");
+    assert!(matches!(end, LogEnd::Damaged { offset: 90, .. }), "{end:?}");
 }
 
 #[test]

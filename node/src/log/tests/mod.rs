@@ -1,5 +1,6 @@
 //! Tests of the log, and what they share: small logs, and a deliberately dumb twin of recovery.
 
+mod checkpoint;
 mod crash;
 mod cut_and_flip;
 mod dump;
@@ -29,8 +30,19 @@ const INCARNATION: u64 = 77;
 /// Segments so small that a few commits fill one.
 const SMALL: LogLimits = LogLimits {
     segment_bytes: 700,
+    first_segment_bytes: 700,
     group_bytes: 1 << 20,
     memory_bytes: 300,
+    checkpoint_bytes: u64::MAX,
+};
+
+/// One segment for all, and blank space in it that a test is not long busy with.
+const ONE_SEGMENT: LogLimits = LogLimits {
+    segment_bytes: 32 << 10,
+    first_segment_bytes: 32 << 10,
+    group_bytes: 1 << 20,
+    memory_bytes: 300,
+    checkpoint_bytes: u64::MAX,
 };
 
 fn open(disk: &MemoryDisk) -> Result<Opened, LogError> {
@@ -178,6 +190,36 @@ fn files(disk: &MemoryDisk) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
+/// What was written to the file: all of it without the blank space at its end.
+fn content(disk: &MemoryDisk, file: &str) -> Vec<u8> {
+    let mut content = disk.contents(file);
+    content.truncate(super::group::written_bytes(&content));
+    content
+}
+
+/// The names of the segment files.
+fn segments(disk: &MemoryDisk) -> Vec<String> {
+    let mut names = disk.list().expect("the disk lives");
+    names.retain(|name| name.ends_with(".log"));
+    names
+}
+
+/// Zeros from `from` to the end of the file, as if less had been written.
+fn blank(disk: &MemoryDisk, file: &str, from: usize) {
+    for offset in from..disk.contents(file).len() {
+        disk.set_byte(file, offset as u64, 0);
+    }
+}
+
+/// Commits, and does what is due beside, as far as the disk lets it.
+fn commit(opened: &mut Opened, records: &[Record]) -> Result<Vec<Located>, LogError> {
+    let located = opened.writer.commit(records)?;
+    while let Some(work) = opened.writer.upkeep() {
+        let _ = work.run();
+    }
+    Ok(located)
+}
+
 fn is_damage<T>(result: &Result<T, LogError>) -> bool {
     matches!(result, Err(LogError::Damaged { .. }))
 }
@@ -229,7 +271,7 @@ fn written(commits: &[Vec<Record>]) -> MemoryDisk {
     let disk = MemoryDisk::new();
     let mut opened = open(&disk).expect("an empty directory can be formatted");
     for commit in commits {
-        opened.writer.commit(commit).expect("the disk is sound");
+        self::commit(&mut opened, commit).expect("the disk is sound");
     }
     disk
 }

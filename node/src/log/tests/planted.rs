@@ -10,7 +10,7 @@ fn planted(bug: Bug) -> Planted {
 /// A log of three commits of one group each, in one segment.
 fn three_groups() -> (MemoryDisk, Opened) {
     let disk = MemoryDisk::new();
-    let mut opened = open_with(&disk, LogLimits::default()).unwrap();
+    let mut opened = open_with(&disk, ONE_SEGMENT).unwrap();
     for slot in 1..=3 {
         let record = accepted(slot, 1, value(slot, "text"));
         opened.writer.commit(&[record]).unwrap();
@@ -35,7 +35,7 @@ fn torn_record_accepted() {
         kept <= 2
     });
     assert_eq!(
-        open_with(&disk.fork(), LogLimits::default())
+        open_with(&disk.fork(), ONE_SEGMENT)
             .unwrap()
             .recovered
             .promised,
@@ -43,7 +43,7 @@ fn torn_record_accepted() {
     );
 
     let _bug = planted(Bug::TornRecordAccepted);
-    let recovered = open_with(&disk, LogLimits::default()).unwrap().recovered;
+    let recovered = open_with(&disk, ONE_SEGMENT).unwrap().recovered;
     assert_eq!((recovered.promised, recovered.cut_bytes), (ballot(9), 0));
     let (slot, _, torn) = recovered.accepted.last().unwrap();
     assert_eq!(*slot, Slot(4));
@@ -54,12 +54,12 @@ fn torn_record_accepted() {
 #[test]
 fn middle_damage_cut() {
     let (disk, _) = three_groups();
-    let middle = disk.contents("00000001.log").len() as u64 / 2;
+    let middle = content(&disk, "00000001.log").len() as u64 / 2;
     assert!(disk.flip_bit("00000001.log", middle, 3));
-    assert!(is_damage(&open_with(&disk, LogLimits::default())));
+    assert!(is_damage(&open_with(&disk, ONE_SEGMENT)));
 
     let _bug = planted(Bug::MiddleDamageCut);
-    let recovered = open_with(&disk, LogLimits::default()).unwrap().recovered;
+    let recovered = open_with(&disk, ONE_SEGMENT).unwrap().recovered;
     assert_eq!(recovered.accepted.len(), 1);
     assert!(recovered.cut_bytes > 0);
 }
@@ -72,6 +72,6 @@ fn fsync_error_ignored() {
     let promise = Record::Promised { ballot: ballot(9) };
     opened.writer.commit(&[promise]).unwrap();
     disk.crash();
-    let recovered = open_with(&disk, LogLimits::default()).unwrap().recovered;
+    let recovered = open_with(&disk, ONE_SEGMENT).unwrap().recovered;
     assert_eq!(recovered.promised, ballot(1));
 }

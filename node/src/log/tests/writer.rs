@@ -26,9 +26,9 @@ fn records_by_group(disk: &MemoryDisk) -> Vec<(String, u64, Vec<Record>)> {
 }
 
 #[test]
-fn a_commit_is_one_append_and_one_sync() {
+fn a_commit_is_one_write_and_one_sync() {
     let disk = MemoryDisk::new();
-    let mut opened = open_with(&disk, LogLimits::default()).unwrap();
+    let mut opened = open_with(&disk, ONE_SEGMENT).unwrap();
     for commit in life() {
         let before = disk.operations();
         opened.writer.commit(&commit).unwrap();
@@ -85,9 +85,9 @@ fn segments_roll_and_repeat_the_vote_state() {
         commits.push(vec![accepted(slot, 7, value(slot, "more and more of it"))]);
     }
     for commit in &commits {
-        opened.writer.commit(commit).unwrap();
+        self::commit(&mut opened, commit).unwrap();
     }
-    let names = disk.list().unwrap();
+    let names = segments(&disk);
     assert_eq!(
         names,
         (1..=names.len())
@@ -144,7 +144,7 @@ fn a_group_above_the_segment_limit_gets_a_segment_of_its_own() {
     for commit in &commits {
         opened.writer.commit(commit).unwrap();
     }
-    assert_eq!(disk.list().unwrap().len(), 3);
+    assert_eq!(segments(&disk).len(), 3);
     assert_eq!(reopen(&disk), Summary::of(&commits));
 }
 
@@ -152,7 +152,7 @@ fn a_group_above_the_segment_limit_gets_a_segment_of_its_own() {
 fn a_commit_above_the_group_limit_is_split() {
     let limits = LogLimits {
         group_bytes: 200,
-        ..LogLimits::default()
+        ..ONE_SEGMENT
     };
     let disk = MemoryDisk::new();
     let mut opened = open_with(&disk, limits).unwrap();
