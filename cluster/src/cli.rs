@@ -5,8 +5,8 @@ mod by_hand;
 mod runs;
 
 pub use bench::{
-    BenchArgs, BenchTyped, CompareArgs, Compared, FailoverArgs, HistoryArgs, StartupArgs,
-    ThroughputArgs,
+    BenchArgs, BenchCheckArgs, BenchSimArgs, BenchTyped, CompareArgs, Compared, FailoverArgs,
+    HistoryArgs, StartupArgs, ThroughputArgs,
 };
 pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
 pub use runs::{RunArgs, SelftestArgs, ShrinkArgs};

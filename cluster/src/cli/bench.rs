@@ -29,6 +29,36 @@ pub enum BenchTyped {
     Startup(StartupArgs),
     /// Store many messages: does the cluster stay as fast, and as small?
     History(HistoryArgs),
+    /// Judge a long made-up run: how long does it take, and how much memory?
+    Check(BenchCheckArgs),
+    /// Simulate: how much time of a cluster's life in a second?
+    Sim(BenchSimArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchCheckArgs {
+    /// How many messages: 500k, 1M …; a tenth of them is judged, too
+    #[arg(long, value_name = "N", default_value = "1M", value_parser = parse_count)]
+    pub messages: u64,
+    /// How many servers hold them
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=MOST_SERVERS))]
+    pub replicas: u16,
+    /// Print a JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchSimArgs {
+    /// How much of a cluster's life each run simulates
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub seconds: u64,
+    /// How many runs there are of each load
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// Print a JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod compared;
 mod disk;
 mod etcd;
 mod failover;
+mod harness;
 mod history;
 mod load;
 mod nodes;
@@ -14,7 +15,7 @@ mod tally;
 mod throughput;
 mod workplace;
 
-use crate::cli::{BenchArgs, BenchTyped};
+use crate::cli::{BenchArgs, BenchCheckArgs, BenchSimArgs, BenchTyped};
 use crate::exit::{Failure, Outcome};
 
 use failover::Failover;
@@ -29,6 +30,8 @@ pub enum BenchRequest {
     Failover(Failover),
     Startup(Startup),
     History(History),
+    Check(BenchCheckArgs),
+    Sim(BenchSimArgs),
 }
 
 impl BenchRequest {
@@ -42,6 +45,8 @@ impl BenchRequest {
             }
             Some(BenchTyped::Startup(startup)) => BenchRequest::Startup(Startup::new(&startup)),
             Some(BenchTyped::History(history)) => BenchRequest::History(History::new(&history)),
+            Some(BenchTyped::Check(check)) => BenchRequest::Check(check),
+            Some(BenchTyped::Sim(sim)) => BenchRequest::Sim(sim),
         })
     }
 }
@@ -56,5 +61,7 @@ pub fn bench(request: &BenchRequest) -> Result<Outcome, Failure> {
         BenchRequest::Failover(request) => failover::measure(request),
         BenchRequest::Startup(request) => startup::measure(request),
         BenchRequest::History(request) => history::measure(request),
+        BenchRequest::Check(request) => harness::check(request),
+        BenchRequest::Sim(request) => harness::simulation(request),
     }
 }
