@@ -56,7 +56,7 @@ fn run(sessions: usize, messages: usize) -> Outcome<(usize, Duration)> {
     let mut now = Duration::ZERO;
     for node in &mut nodes {
         for peer in (1..=SERVERS).map(ServerId).filter(|&peer| peer != node.id) {
-            node.server.connected(peer);
+            node.server.connected(now, peer);
         }
     }
     let mut acks = Vec::new();

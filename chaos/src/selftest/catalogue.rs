@@ -8,12 +8,13 @@ use crate::plan::{self, Plan};
 use crate::sim::{Plant, Tamper};
 
 /// The plans by their names, as text.
-pub const PLANS: [(&str, &str); 7] = [
+pub const PLANS: [(&str, &str); 8] = [
     ("storm", include_str!("plans/storm.yaml")),
     ("duels", include_str!("plans/duels.yaml")),
     ("slow-votes", include_str!("plans/slow-votes.yaml")),
     ("disks", include_str!("plans/disks.yaml")),
     ("power", include_str!("plans/power.yaml")),
+    ("blackouts", include_str!("plans/blackouts.yaml")),
     ("clocks", include_str!("plans/clocks.yaml")),
     ("crowd", include_str!("plans/crowd.yaml")),
 ];
@@ -56,7 +57,9 @@ fn provoked_by(plant: Plant) -> &'static str {
             Bug::StalePromiseCounted => "slow-votes",
             Bug::ClockLease | Bug::UnconfirmedReads => "clocks",
             Bug::DedupByText => "crowd",
-            Bug::TornRecordAccepted | Bug::BallotReused => "power",
+            Bug::TornRecordAccepted => "power",
+            // Where only some servers die, another leads before the one that forgot can stand.
+            Bug::BallotReused => "blackouts",
             Bug::MiddleDamageCut | Bug::FsyncErrorIgnored | Bug::WipedServerVotes => "disks",
             _ => "storm",
         },
