@@ -49,6 +49,7 @@ impl Schedule {
                 suspicion_min: Duration::from_millis(2),
                 suspicion_max: Duration::from_millis(8),
                 retransmit: Duration::from_millis(30),
+                gather: Duration::from_millis(rng.random_range(0..=5)),
             }
         } else {
             Timing::default()

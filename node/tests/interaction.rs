@@ -210,7 +210,10 @@ fn start(servers: &str, settings: &[&str]) -> Option<Cluster> {
         servers.parse().ok()?,
         first,
         7,
-        Timing::default(),
+        Timing {
+            gather: Duration::ZERO,
+            ..Timing::default()
+        },
         limits,
     ))
 }

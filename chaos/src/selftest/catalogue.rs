@@ -88,7 +88,7 @@ mod tests {
             assert_eq!(plan(trial.plan).name, trial.plan);
             let read = trial.plant.name().parse();
             match trial.plant {
-                Plant::Inside(bug) if !cfg!(feature = "planted-bugs") => {
+                Plant::Inside(bug) if !paxosctl_node::planted::AVAILABLE => {
                     assert_eq!(read, Err(NoSuchPlant::NotInThisBuild(bug)));
                 }
                 plant => assert_eq!(read, Ok(plant)),

@@ -146,9 +146,10 @@ pub struct ThroughputArgs {
     /// How many messages of a client wait for their acknowledgements at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_IN_FLIGHT))]
     pub in_flight: u32,
-    /// How many connections the clients share [default: each has its own]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4000))]
-    pub connections: Option<u32>,
+    /// How many connections to each server the clients share; with 1 they are the sessions of one
+    /// client process, as a load in a plan is. As many as there are clients: each has its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4000))]
+    pub connections: u32,
     /// Measure each row so often, each time a new cluster, and count all as one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,

@@ -36,6 +36,10 @@ pub struct Timing {
     /// After which an unanswered Accept or CatchUp is sent again, and a chosen index that nothing
     /// else has carried to the disk is written by itself.
     pub retransmit: Duration,
+    /// How long a leader may let messages gather for one batch while earlier batches are not chosen
+    /// yet. It costs less than each message is worth on its own, and nothing when there is little
+    /// to do: the first batch waits for nothing.
+    pub gather: Duration,
 }
 
 impl Default for Timing {
@@ -47,6 +51,7 @@ impl Default for Timing {
             suspicion_min: Duration::from_millis(10),
             suspicion_max: Duration::from_millis(30),
             retransmit: Duration::from_millis(100),
+            gather: Duration::from_millis(1),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::replica::{Replica, Role};
+use super::replica::{NEVER, Replica, Role};
 use crate::ids::ServerId;
 use crate::value::{Command, Value};
 
@@ -17,11 +17,13 @@ const COMMAND_OVERHEAD_BYTES: usize = 32;
 #[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Queue {
     waiting: VecDeque<Command>,
+    /// When what waits in front came, about. Zero if nothing waits.
+    since: Duration,
 }
 
 impl Queue {
     pub fn clear(&mut self) {
-        self.waiting.clear();
+        self.take();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -29,7 +31,14 @@ impl Queue {
     }
 
     pub fn take(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.waiting).into()
+        std::mem::take(self).waiting.into()
+    }
+
+    fn push(&mut self, now: Duration, command: Command) {
+        if self.waiting.is_empty() {
+            self.since = now;
+        }
+        self.waiting.push_back(command);
     }
 }
 
@@ -90,7 +99,7 @@ impl Replica {
                 }
                 leading.expected.insert(command.client, command.seq + 1);
             }
-            self.queue.waiting.push_back(command);
+            self.queue.push(self.now, command);
         }
     }
 
@@ -112,22 +121,39 @@ impl Replica {
     /// Proposes what is queued while slots are free. What arrives while all are in flight shares
     /// the next ones: the more there is to do, the larger the batches.
     pub(super) fn propose_queued(&mut self) {
-        loop {
+        while self.now >= self.queue_due() {
             let Role::Leading(leading) = &self.role else {
                 return;
             };
-            if self.queue.waiting.is_empty()
-                || self.disk_is_behind()
-                || leading.in_flight.len() as u64 >= self.config.limits.window_slots
-            {
-                return;
-            }
             let slot = leading.next;
             let mut waiting = std::mem::take(&mut self.queue.waiting);
             let batch = self.cut_batch(&mut waiting);
             self.queue.waiting = waiting;
+            if self.queue.is_empty() {
+                self.queue.clear();
+            }
             self.propose_value(slot, Value::batch(batch));
         }
+    }
+
+    /// When the leader proposes what is queued; never as long as something else has to happen
+    /// first. A few messages wait a
+    /// little for others while a batch is in flight (as Nagle has it, RFC 896): each batch costs
+    /// every server a write, and the messages that come while one is on its way would mostly have
+    /// to wait for that anyhow.
+    pub(super) fn queue_due(&self) -> Duration {
+        let Role::Leading(leading) = &self.role else {
+            return NEVER;
+        };
+        let limits = &self.config.limits;
+        let window_is_full = leading.in_flight.len() as u64 >= limits.window_slots;
+        if self.queue.is_empty() || window_is_full || self.disk_is_behind() {
+            return NEVER;
+        }
+        if leading.in_flight.is_empty() || self.queue.waiting.len() >= limits.batch_messages / 2 {
+            return self.now;
+        }
+        self.queue.since + self.config.timing.gather
     }
 
     /// Takes messages from the front, at least one, as many as fit in a batch.

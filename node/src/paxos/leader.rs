@@ -393,6 +393,7 @@ impl Replica {
             .unwrap_or(NEVER);
         leading
             .heartbeat_at
+            .min(self.queue_due())
             .min(self.doubt_due(leading))
             .min(leading.renew_at)
             .min(resend)

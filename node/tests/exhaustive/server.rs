@@ -333,6 +333,7 @@ fn config(me: ServerId) -> Config {
             suspicion_min: TIMEOUT,
             suspicion_max: TIMEOUT,
             retransmit: TIMEOUT,
+            gather: Duration::ZERO,
         },
         limits: Limits::default(),
     }

@@ -14,6 +14,7 @@ pub struct Row {
     pub system: &'static str,
     pub servers: u16,
     pub clients: u32,
+    /// To each server.
     pub connections: u32,
     pub in_flight: u32,
     pub bytes: u32,
@@ -50,6 +51,7 @@ pub struct Ratio {
 pub struct Shape {
     pub servers: u16,
     pub clients: u32,
+    /// To each server; at most as many as there are clients.
     pub connections: u32,
     pub in_flight: u32,
     pub bytes: u32,

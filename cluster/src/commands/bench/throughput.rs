@@ -33,7 +33,7 @@ impl Throughput {
         let shape = |&clients: &u32| Shape {
             servers: typed.servers,
             clients,
-            connections: typed.connections.unwrap_or(clients).min(clients),
+            connections: typed.connections.min(clients),
             in_flight: typed.in_flight,
             bytes: typed.bytes,
         };

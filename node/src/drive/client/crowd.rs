@@ -1,5 +1,6 @@
 //! Many clients in one process that say one message after the other and keep no evidence: load for
-//! measurements. Each connection has a [`Host`] of its own, as in as many client processes.
+//! measurements. They share some [`Host`]s, each with a connection to each server, as
+//! in as many client processes.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -32,7 +33,8 @@ pub struct Crowd {
     pub balancer: SocketAddr,
     /// Sessions, at least one.
     pub clients: u32,
-    /// How many connections they share, evenly; at most one each.
+    /// How many connections to each server they share, evenly: as if they were the sessions of so
+    /// many client processes.
     pub connections: u32,
     /// Messages of a session that wait for their acknowledgements at a time.
     pub in_flight: u32,

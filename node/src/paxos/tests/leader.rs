@@ -255,3 +255,59 @@ fn a_hand_over_waits_for_what_is_in_flight_and_takes_the_best() {
     let sent = s1.take_effects().send;
     assert_eq!(sent, to_all(&[S2, S3], accept(own, 2, value(ANN, 2))));
 }
+
+/// A leader that lets messages gather for a millisecond, with one batch in flight.
+fn gathering() -> (Replica, Ballot) {
+    let mut s1 = replica(S1, 3);
+    s1.config.timing.gather = Duration::from_millis(1);
+    let own = lead(&mut s1);
+    s1.propose(s1.now, vec![say(ANN, 1)]);
+    let first = to_all(&[S2, S3], accept(own, 1, value(ANN, 1)));
+    assert_eq!(s1.take_effects().send, first);
+    (s1, own)
+}
+
+#[test]
+fn while_a_batch_is_in_flight_messages_gather_until_it_is_chosen() {
+    let (mut s1, own) = gathering();
+    for command in [say(ANN, 2), say(BOB, 1)] {
+        s1.propose(s1.now, vec![command]);
+        assert_eq!(s1.take_effects(), nothing(2));
+    }
+    sync(&mut s1);
+    let sent = step(&mut s1, S2, accepted(own, 1)).send;
+    let both = Value::batch(vec![say(ANN, 2), say(BOB, 1)]);
+    assert!(sent.contains(&(S3, accept(own, 2, both))), "{sent:?}");
+}
+
+#[test]
+fn messages_gather_for_so_long_at_most() {
+    let (mut s1, own) = gathering();
+    let began = s1.now;
+    s1.propose(began, vec![say(ANN, 2)]);
+    assert_eq!(s1.take_effects(), nothing(2));
+    let due = began + Duration::from_millis(1);
+    s1.propose(due - Duration::from_nanos(1), vec![say(BOB, 1)]);
+    assert_eq!(s1.take_effects(), nothing(2));
+    assert_eq!(s1.next_tick(), due);
+    s1.tick(due);
+    let both = Value::batch(vec![say(ANN, 2), say(BOB, 1)]);
+    assert_eq!(
+        s1.take_effects().send,
+        to_all(&[S2, S3], accept(own, 2, both))
+    );
+}
+
+#[test]
+fn half_a_batch_of_messages_waits_for_nothing() {
+    let (mut s1, own) = gathering();
+    s1.config.limits.batch_messages = 4;
+    s1.propose(s1.now, vec![say(ANN, 2)]);
+    assert_eq!(s1.take_effects(), nothing(2));
+    s1.propose(s1.now, vec![say(ANN, 3)]);
+    let both = Value::batch(vec![say(ANN, 2), say(ANN, 3)]);
+    assert_eq!(
+        s1.take_effects().send,
+        to_all(&[S2, S3], accept(own, 2, both))
+    );
+}

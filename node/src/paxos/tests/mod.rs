@@ -72,7 +72,10 @@ fn replica_of(me: ServerId, servers: u16, recovered: Recovered) -> Replica {
         servers,
         first_leader: None,
         seed: 1,
-        timing: Timing::default(),
+        timing: Timing {
+            gather: Duration::ZERO,
+            ..Timing::default()
+        },
         limits: Limits {
             window_slots: 2,
             ..Limits::default()

@@ -32,11 +32,17 @@ pub fn talk(talk: &Talk, ears: Ears) -> Result<u64, String> {
     let answers: Answers = Arc::new(Mutex::new(ears.answered));
     runtime()?.block_on(async {
         let mut clients = JoinSet::new();
-        let connections: Vec<Connection> = (0..talk.shape.connections as usize)
+        // One after the other goes to the next member: so many to each.
+        let count = talk
+            .shape
+            .connections
+            .saturating_mul(talk.shape.servers.into());
+        let count = count.min(talk.shape.clients);
+        let connections: Vec<Connection> = (0..count as usize)
             .map(|number| Connection::new(&talk.members, number))
             .collect();
         for client in 0..talk.shape.clients {
-            let connection = &connections[(client % talk.shape.connections) as usize];
+            let connection = &connections[(client % count) as usize];
             for lane in 0..talk.shape.in_flight {
                 let client = Client {
                     number: client,
