@@ -1,6 +1,7 @@
 //! The server as a state machine: the replica, its membership, the sessions of its clients and what
 //! it tells the balancer. Events go in; [`Output`] says what is to be done, in which order.
 
+mod catch_up;
 mod chat;
 mod clients;
 mod durable;
@@ -25,6 +26,7 @@ use crate::wire::{BalancerAnswer, BalancerMessage, PeerMessage, ServerMessage, S
 
 pub use registration::Registration;
 
+use catch_up::CatchUp;
 use durable::Durable;
 use listeners::Listeners;
 use membership::{Membership, Outcome};
@@ -98,6 +100,7 @@ pub struct Server {
     replica: Replica,
     membership: Membership,
     durable: Durable,
+    catch_up: CatchUp,
     history: History,
     listeners: Listeners,
     pending: Pending,
@@ -181,6 +184,7 @@ impl Server {
             replica: Replica::new(config, recovered, now),
             membership,
             durable: Durable::default(),
+            catch_up: CatchUp::default(),
             history,
             listeners: Listeners::default(),
             pending: Pending::default(),
@@ -322,8 +326,8 @@ impl Server {
             // There is more to tell them than one page.
             return Duration::ZERO;
         }
-        self.clock
-            .shown_at(self.next_round.min(self.replica.next_tick()))
+        let due = self.next_round.min(self.catch_up.due());
+        self.clock.shown_at(due.min(self.replica.next_tick()))
     }
 
     /// Begins an orderly stop: leadership is handed over, clients go elsewhere.
@@ -366,19 +370,7 @@ impl Server {
         if let Some(chosen) = effects.chosen.last() {
             self.output.events.push(Event::Chosen { upto: chosen.slot });
         }
-        // A peer that was paused asks for many chunks at once, and needs the last only.
-        let asked = effects
-            .serve
-            .into_iter()
-            .map(|serve| (serve.to, serve.from));
-        for (to, from) in BTreeMap::from_iter(asked) {
-            let message = Message::Learn {
-                from,
-                values: self.history.read(from, CHUNK_BYTES)?,
-                chosen: self.replica.chosen(),
-            };
-            self.send_paxos(vec![(to, message)]);
-        }
+        self.teach(now, effects.serve, &effects.chosen)?;
         for ready in effects.reads {
             self.answer_read(ready.id);
         }

@@ -90,10 +90,12 @@ enum Step {
         behind: u64,
         seconds: f64,
         messages_per_s: f64,
-        /// What the others acknowledged while it was away, and while it caught up.
+        /// What was acknowledged before it went away, while it was away, and while it caught up.
+        all_per_s: f64,
         others_before_per_s: f64,
         others_meanwhile_per_s: f64,
-        others_share: f64,
+        share_of_all: f64,
+        share_of_others: f64,
     },
 }
 
@@ -186,17 +188,19 @@ impl Course<'_> {
         })
     }
 
-    /// Kills a server, stores half as many messages again, and starts it under the same load.
+    /// Kills a server under load, stores half as many messages again, and starts it.
     fn be_away(&mut self) -> Result<(), Failure> {
+        let load = self.nodes.talk(self.request.shape)?;
+        load.await_all(&self.interrupt)?;
+        let all = self.rate_over(&load, UNDISTURBED)?;
         let (server, node) = self.follower()?;
         let had = self
             .nodes
             .status(server, SOON)
             .map_or(0, |status| status.messages);
         self.nodes.kill(node)?;
-        let load = self.nodes.talk(self.request.shape)?;
-        load.await_all(&self.interrupt)?;
-        self.await_acks(&load, self.request.messages / 2)?;
+        let until = load.tally().acks + self.request.messages / 2;
+        self.await_acks(&load, until)?;
         let before = self.rate_over(&load, UNDISTURBED)?;
 
         let (others, wanted) = self.longest();
@@ -211,9 +215,11 @@ impl Course<'_> {
             behind,
             seconds,
             messages_per_s: behind as f64 / seconds,
+            all_per_s: all,
             others_before_per_s: before,
             others_meanwhile_per_s: meanwhile,
-            others_share: meanwhile / before,
+            share_of_all: meanwhile / all,
+            share_of_others: meanwhile / before,
         })?;
         self.end(load)
     }
@@ -362,14 +368,18 @@ fn words(step: &Step) -> String {
             behind,
             seconds,
             messages_per_s,
+            all_per_s,
             others_before_per_s,
             others_meanwhile_per_s,
-            others_share,
+            share_of_all,
+            share_of_others,
         } => format!(
             "{server} was {behind} messages behind, and up to date after {seconds:.2} s \
-             ({messages_per_s:.0}/s); meanwhile {others_meanwhile_per_s:.0}/s were acknowledged, \
-             {:.0} % of the {others_before_per_s:.0}/s before\n",
-            others_share * 100.0
+             ({messages_per_s:.0}/s); meanwhile {others_meanwhile_per_s:.0}/s were acknowledged: \
+             {:.0} % of the {all_per_s:.0}/s of all servers, {:.0} % of the \
+             {others_before_per_s:.0}/s of the others alone\n",
+            share_of_all * 100.0,
+            share_of_others * 100.0
         ),
     }
 }
