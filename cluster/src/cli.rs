@@ -6,7 +6,7 @@ mod runs;
 
 pub use bench::{
     BenchArgs, BenchCheckArgs, BenchSimArgs, BenchTyped, CompareArgs, Compared, FailoverArgs,
-    HistoryArgs, StartupArgs, ThroughputArgs,
+    HistoryArgs, SoakArgs, StartupArgs, ThroughputArgs,
 };
 pub use by_hand::{BreakTyped, DownArgs, Lasts, LinkArgs, OnCluster, PlanTyped};
 pub use runs::{RunArgs, SelftestArgs, ShrinkArgs};

@@ -29,10 +29,31 @@ pub enum BenchTyped {
     Startup(StartupArgs),
     /// Store many messages: does the cluster stay as fast, and as small?
     History(HistoryArgs),
+    /// Kill and pause nodes at random under full load for a long time: is all of it still there?
+    Soak(SoakArgs),
     /// Judge a long made-up run: how long does it take, and how much memory?
     Check(BenchCheckArgs),
     /// Simulate: how much time of a cluster's life in a second?
     Sim(BenchSimArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SoakArgs {
+    /// How long; a gigabyte of disk for each minute should do
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub minutes: u32,
+    /// How many servers the cluster has
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(3..=MOST_SERVERS))]
+    pub servers: u16,
+    /// How many clients talk, each as fast as it is answered
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4000))]
+    pub clients: u32,
+    /// The same nodes at the same intervals again
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print a JSON object for each line
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod history;
 mod load;
 mod nodes;
 mod row;
+mod soak;
 mod startup;
 mod tally;
 mod throughput;
@@ -20,6 +21,7 @@ use crate::exit::{Failure, Outcome};
 
 use failover::Failover;
 use history::History;
+use soak::Soak;
 use startup::Startup;
 use throughput::Throughput;
 
@@ -30,6 +32,7 @@ pub enum BenchRequest {
     Failover(Failover),
     Startup(Startup),
     History(History),
+    Soak(Soak),
     Check(BenchCheckArgs),
     Sim(BenchSimArgs),
 }
@@ -45,6 +48,7 @@ impl BenchRequest {
             }
             Some(BenchTyped::Startup(startup)) => BenchRequest::Startup(Startup::new(&startup)),
             Some(BenchTyped::History(history)) => BenchRequest::History(History::new(&history)),
+            Some(BenchTyped::Soak(soak)) => BenchRequest::Soak(Soak::new(&soak)),
             Some(BenchTyped::Check(check)) => BenchRequest::Check(check),
             Some(BenchTyped::Sim(sim)) => BenchRequest::Sim(sim),
         })
@@ -61,6 +65,7 @@ pub fn bench(request: &BenchRequest) -> Result<Outcome, Failure> {
         BenchRequest::Failover(request) => failover::measure(request),
         BenchRequest::Startup(request) => startup::measure(request),
         BenchRequest::History(request) => history::measure(request),
+        BenchRequest::Soak(request) => soak::measure(request),
         BenchRequest::Check(request) => harness::check(request),
         BenchRequest::Sim(request) => harness::simulation(request),
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use paxosctl_node::drive::{Crowd, Look, look_in, run_crowd};
 use paxosctl_node::ids::ServerId;
 use paxosctl_node::wire::ServerStatus;
@@ -34,6 +35,40 @@ pub struct Nodes {
     runtime: Runtime,
     nodes: Vec<(NodeSpec, Process)>,
     ports: Ports,
+}
+
+/// What a node has of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Has {
+    /// Memory, in bytes.
+    pub resident: u64,
+    /// Open files and connections.
+    pub descriptors: usize,
+}
+
+/// What each node has of it, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage(BTreeMap<String, Has>);
+
+impl Usage {
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, Has)> {
+        self.0.iter().map(|(node, has)| (node.as_str(), *has))
+    }
+
+    pub fn of(&self, node: &str) -> Option<Has> {
+        self.0.get(node).copied()
+    }
+
+    pub fn each<T>(&self, what: impl Fn(Has) -> T) -> BTreeMap<String, T> {
+        self.nodes()
+            .map(|(node, has)| (node.to_owned(), what(has)))
+            .collect()
+    }
+}
+
+/// How many descriptors a process has open; 0 if it is gone.
+fn descriptors_of(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
 impl Nodes {
@@ -180,6 +215,35 @@ impl Nodes {
             .get(usize::from(server.0).checked_sub(1)?)?;
         let mut observer = Observer::connect(address, self.cluster, patience).ok()?;
         observer.status().ok()
+    }
+
+    /// How many nodes there are, the balancer among them.
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// # Errors
+    /// The system refused.
+    pub fn signal(&mut self, node: usize, signal: Signal) -> Result<(), Failure> {
+        let sent = self.nodes[node].1.signal(signal);
+        sent.map_err(|error| Failure::Cluster(error.to_string()))
+    }
+
+    /// What each node has of the system.
+    pub fn usage(&self) -> Usage {
+        let nodes = self.nodes.iter();
+        Usage(
+            nodes
+                .map(|(spec, process)| {
+                    let memory = Memory::of(process.pid()).unwrap_or_default();
+                    let has = Has {
+                        resident: memory.resident,
+                        descriptors: descriptors_of(process.pid()),
+                    };
+                    (spec.name.clone(), has)
+                })
+                .collect(),
+        )
     }
 
     /// The servers, each with what it has of the memory.
