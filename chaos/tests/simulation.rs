@@ -132,3 +132,28 @@ expect: {acked: 100%}
     );
     assert_passes(&simulated(&plan, 1).1);
 }
+
+/// s2 dials s1, is paused, and finds an accepted connection when it goes on, of a process that is
+/// gone. It must dial again: what it sends there is lost, and where s1 leads it learns nothing more.
+#[test]
+fn a_connection_to_a_process_that_was_killed_meanwhile_is_made_anew() {
+    let text = "
+version: 1
+name: half-open
+cluster: {servers: 3, clients: [ann]}
+traffic:
+  - {at: 200ms, for: 6s, load: {clients: 4, rate: 50/s}}
+faults:
+  - {at: 2s, kill: s2, restart_after: 500ms}
+  - {at: 2501ms, for: 900ms, pause: s2}
+  - {at: 2501ms, kill: s1, restart_after: 300ms}
+  - {at: 3s, kill: s3, restart_after: 1s}
+settle: 5s
+";
+    let plan = plan::parse(Path::new("half-open.yaml"), text).unwrap_or_else(|e| panic!("{e}"));
+    for seed in 1..=40 {
+        let result = simulated(&plan, seed).1;
+        let accused: Vec<&str> = result.violated().collect();
+        assert_eq!(accused, [""; 0], "seed {seed}: {:#?}", result.reasons);
+    }
+}

@@ -5,8 +5,11 @@
 //! answer leaves, the leader counts answers before it acknowledges, and all processes of a run
 //! share one clock.
 //!
-//! The second half needs no protocol record: while no majority of servers can exchange messages,
-//! by what was observed of processes and links, nothing said is acknowledged.
+//! The second half needs no protocol record, only what was observed of processes and links: between
+//! being said and being acknowledged, a message can have come from one server, in one life of its
+//! process, to a majority, and the word of their acceptances to one place. They need not have been
+//! up or connected all at once, for what a server accepted is on its disk when it is gone. It is
+//! tried where no majority was connected at any moment; elsewhere it holds anyway.
 
 use super::context::Context;
 use super::findings::Findings;
@@ -53,10 +56,13 @@ pub(crate) fn check(context: &Context) -> CheckResult {
         tried += 1;
         if let Some(ack) = message.ack
             && ack.at_us < to_us
+            && !context
+                .reach
+                .may_be_chosen_within(message.said_us, ack.at_us)
         {
             findings.violate(|| Violation {
                 message: format!(
-                    "{} was said at {} and acknowledged by {} at {}, while no majority of the servers could exchange messages ({} to {})",
+                    "{} was said at {} and acknowledged by {} at {}, while no majority of the servers could exchange messages ({} to {}), not even one after the other",
                     context.name(message),
                     moment(message.said_us),
                     ack.server,

@@ -25,7 +25,10 @@ pub(crate) fn check(context: &Context) -> CheckResult {
             .messages
             .iter()
             .rev()
-            .find(|(_, message)| evidence.messages[*message as usize].ack.is_some())
+            .find(|(_, message)| {
+                let ack = evidence.messages[*message as usize].ack;
+                ack.is_some_and(|ack| !context.is_after_reads(ack.at_us))
+            })
             .map_or(0, |&(seq, _)| seq);
         let mut expected_seq = 1;
         let mut last_said_us = 0;

@@ -4,7 +4,7 @@ use super::acceptances::Acceptances;
 use super::gaps::Gaps;
 use super::threads_for;
 use crate::history::{
-    Applied, Ending, Evidence, Firing, HOLE, Message, NO_MESSAGE, Reach, Replica, State,
+    Applied, Ending, Evidence, Firing, HOLE, Message, NO_MESSAGE, Phase, Reach, Replica, State,
 };
 use crate::parallel::in_order;
 use crate::plan::{Plan, Say};
@@ -88,6 +88,23 @@ impl<'a> Context<'a> {
         self.log_digests.get(place as usize).copied().flatten()
     }
 
+    /// Whether the logs were being read by then: what happened since need not be in them.
+    pub(crate) fn is_after_reads(&self, at_us: u64) -> bool {
+        let reads_us = self.evidence.phase(Phase::FinalReads);
+        reads_us.is_some_and(|reads_us| at_us >= reads_us)
+    }
+
+    /// From when on the replicas are to come level: all was healed, and the loads that had to be
+    /// stopped had left.
+    pub(crate) fn calm_us(&self) -> Option<u64> {
+        let healed_us = self.evidence.phase(Phase::Heal)?;
+        let left = (self.evidence.nodes.iter())
+            .filter(|node| self.is_load(&node.name))
+            .flat_map(|node| node.stopping.iter().map(|&(at_us, _)| at_us))
+            .filter(|&at_us| !self.is_after_reads(at_us));
+        Some(left.fold(healed_us, u64::max))
+    }
+
     /// The index of a message in the chat of the longest log, or 0.
     pub(crate) fn index_of_message(&self, client: ClientId, seq: u64) -> u64 {
         let session = self.evidence.session(client);
@@ -159,10 +176,7 @@ impl<'a> Context<'a> {
             .any(|traffic| matches!(&traffic.what, Say::Leave { client } if client == node));
         let stopped = self.evidence.node(node).is_some_and(|node| {
             let started = node.started_us.last().copied().unwrap_or(0);
-            let settled = self
-                .evidence
-                .phase(crate::history::Phase::FinalReads)
-                .unwrap_or(u64::MAX);
+            let settled = self.evidence.phase(Phase::FinalReads).unwrap_or(u64::MAX);
             node.stopping
                 .iter()
                 .any(|&(at_us, _)| at_us >= started && at_us < settled)

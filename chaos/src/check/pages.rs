@@ -53,6 +53,9 @@ fn problem(context: &Context, page: &Page) -> Option<String> {
         chat.get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
     });
     let Some(stretch) = stretch else {
+        if context.is_after_reads(page.at_us) {
+            return None;
+        }
         return Some(format!(
             "but the log has {}",
             count(chat.len() as u64, "message")

@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::findings::Findings;
-use crate::history::{Applied, Delivery, Ending, Phase, Session};
+use crate::history::{Applied, Delivery, Ending, Session};
 use crate::plan::Say;
 use crate::report::{CheckResult, Violation, clip, count, time};
 
@@ -31,7 +31,11 @@ pub(crate) fn check(context: &Context) -> CheckResult {
                 .ok()
                 .and_then(|index| chat.get(index.checked_sub(1)?));
             let problem = judge(delivery, expected, applied)
-                .filter(|problem| !no_log || matches!(problem, Problem::Order));
+                .filter(|problem| !no_log || matches!(problem, Problem::Order))
+                .filter(|problem| {
+                    let is_beyond = matches!(problem, Problem::Beyond);
+                    !is_beyond || !context.is_after_reads(delivery.at_us)
+                });
             if let Some(problem) = problem {
                 findings.violate(|| describe(context, session, delivery, expected, &problem));
                 // One gap would otherwise be reported again for everything behind it.
@@ -164,8 +168,8 @@ fn complete(context: &Context, findings: &mut Findings, client: &str) {
         clip(client, 40),
         count(length, "message")
     );
-    let healed_us = evidence.phase(Phase::Heal).unwrap_or(evidence.end_us);
-    let waited_us = evidence.end_us - healed_us.min(evidence.end_us);
+    let calm_us = context.calm_us().unwrap_or(evidence.end_us);
+    let waited_us = evidence.end_us - calm_us.min(evidence.end_us);
     if waited_us >= crate::history::micros(context.plan.settle) {
         findings.say(Some(evidence.end_us), || text);
     } else {

@@ -160,6 +160,7 @@ impl Said {
         }
         let place = usize::try_from(length).ok()?.checked_sub(1)?;
         match self.by_us.get(place) {
+            None if context.is_after_reads(done_us) => None,
             None => Some(format!(
                 "the log has only {}",
                 count(context.evidence.chat().len() as u64, "message")

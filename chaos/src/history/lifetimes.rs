@@ -103,6 +103,13 @@ impl Lifetimes {
         self.any(node, |span| span.surely(at_us))
     }
 
+    /// Whether the process was surely down: whatever runs later is another one.
+    pub fn surely_down(&self, node: &str, at_us: u64) -> bool {
+        self.down
+            .get(node)
+            .is_some_and(|spans| spans.iter().any(|span| span.surely(at_us)))
+    }
+
     /// Whether the process may have been down or paused.
     pub fn maybe_out(&self, node: &str, at_us: u64) -> bool {
         self.any(node, |span| span.maybe(at_us))

@@ -1,5 +1,7 @@
 //! Who could exchange messages with whom, and so when a majority was possible at all.
 
+mod over_time;
+
 use std::collections::BTreeMap;
 
 use paxosctl_node::ids::ServerId;
@@ -66,19 +68,21 @@ impl Reach {
     }
 
     /// The spans, ascending and apart, in which no set of servers that can reach each other, even
-    /// over others, is a majority: nothing said in such a span can be acknowledged in it, whatever
-    /// route messages take.
+    /// over others, is a majority at once. What is said in such a span can still be acknowledged in
+    /// it where servers come and go: see [`Reach::may_be_chosen_within`].
     pub fn surely_no_majority(&self) -> Vec<(u64, u64)> {
         self.spans(|at_us| {
             let open = self.open_links(
                 |span| span.surely(at_us),
                 |name| self.lifetimes.surely_out(name, at_us),
             );
-            let votes = |server: usize| {
-                self.silenced[server].is_none_or(|(_, surely_us)| at_us < surely_us)
-            };
-            largest_component(open, votes) <= self.servers.len() / 2
+            largest_component(open, |server| self.may_vote(server, at_us)) <= self.servers.len() / 2
         })
+    }
+
+    /// Whether the server did not yet surely cease to vote.
+    fn may_vote(&self, server: usize, at_us: u64) -> bool {
+        self.silenced[server].is_none_or(|(_, surely_us)| at_us < surely_us)
     }
 
     /// The spans, ascending and apart, in which it may be that no server could exchange messages,

@@ -19,6 +19,9 @@ use crate::target::{
     Action, Change, Effect, LogSource, Observation, Op, ReplicaLog, Target, TargetError,
 };
 
+/// How long it takes until the next message of a backlog is chosen.
+const FLOWS_EVERY: Duration = Duration::from_millis(100);
+
 pub struct Fake {
     now: Duration,
     servers: Vec<String>,
@@ -47,6 +50,10 @@ pub struct Fake {
     pub learns_in: Duration,
     /// Nobody is ever acknowledged.
     pub mute: bool,
+    /// So many messages a load says at once; each is chosen 100 ms after the one before it.
+    pub backlog: u32,
+    /// The load that says them, and since when.
+    flowing: Option<(String, Duration)>,
     /// A server whose log never comes.
     pub unreadable: Option<ServerId>,
 }
@@ -74,6 +81,8 @@ impl Fake {
             fails_at: None,
             learns_in: Duration::from_millis(50),
             mute: false,
+            backlog: 0,
+            flowing: None,
             unreadable: None,
         };
         fake.elect(Duration::ZERO);
@@ -194,6 +203,81 @@ impl Fake {
                 }
             }
         }
+    }
+
+    /// A load says more than can be chosen while it lasts.
+    fn flow(&mut self, load: &str) {
+        if self.backlog == 0 {
+            return;
+        }
+        self.flowing = Some((load.to_owned(), self.now));
+        let client = id(load);
+        for number in 1..=self.backlog {
+            let seq = u64::from(number);
+            let text = format!("message {number}");
+            let name = load.to_owned();
+            let said = Event::Say {
+                client,
+                name: name.clone(),
+                seq,
+                at_ms: 0,
+                text: text.clone(),
+            };
+            self.tell(self.now, load, said);
+            self.log.push(Value::batch(vec![Command {
+                client,
+                seq,
+                name,
+                at_ms: 0,
+                text,
+            }]));
+            let at = self.now + FLOWS_EVERY * number;
+            let slot = Slot(self.log.len() as u64);
+            let acked = Event::Acked {
+                client,
+                seq,
+                index: slot.0,
+                slot,
+                server: ServerId(1),
+            };
+            self.tell(at, load, acked);
+            for listener in self.clients.clone() {
+                let delivered = Event::Delivered {
+                    client: id(&listener),
+                    index: slot.0,
+                    from: client,
+                    seq,
+                    digest: 0,
+                };
+                self.tell(at, &listener, delivered);
+            }
+            for server in self.servers.clone() {
+                self.tell(at, &server, Event::Chosen { upto: slot });
+            }
+        }
+    }
+
+    /// How much of the log is chosen by now.
+    fn chosen(&self) -> usize {
+        let Some((_, since)) = &self.flowing else {
+            return self.log.len();
+        };
+        let passed = (self.now - *since).as_millis() / FLOWS_EVERY.as_millis();
+        self.log.len().min(passed as usize)
+    }
+
+    fn stop_flowing(&mut self, load: &str) {
+        if self.flowing.as_ref().is_none_or(|(name, _)| name != load) {
+            return;
+        }
+        self.log.truncate(self.chosen());
+        self.flowing = None;
+        let now = self.now;
+        self.coming.retain(|(at, _), _| *at <= now);
+        let stopping = Event::Stopping {
+            reason: "asked to stop".to_owned(),
+        };
+        self.tell(now + Duration::from_millis(20), load, stopping);
     }
 
     fn say(&mut self, client: &str, text: String) {
@@ -335,14 +419,16 @@ impl Target for Fake {
             Op::Load { name, load } => {
                 let done = Event::LoadDone { said: 0, acked: 0 };
                 self.tell(self.now + load.lasts, &name, done);
+                self.flow(&name);
             }
-            Op::EndLoad { .. } => {}
+            Op::EndLoad { name } => self.stop_flowing(&name),
             Op::ReadLogs => {
+                let chosen = self.chosen();
                 for server in self.servers.clone() {
                     let log = ReplicaLog {
                         source: LogSource::Served,
-                        values: self.log.clone(),
-                        chosen: Slot(self.log.len() as u64),
+                        values: self.log[..chosen].to_vec(),
+                        chosen: Slot(chosen as u64),
                     };
                     let server: ServerId = server.parse().unwrap();
                     if self.unreadable != Some(server) {

@@ -42,7 +42,10 @@ pub(super) struct Known {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LoadState {
     Running,
+    /// It says nothing more, and may still wait for answers.
     Done,
+    /// Its process ends.
+    Left,
 }
 
 #[derive(Debug, Default)]
@@ -208,6 +211,11 @@ impl Known {
             Event::LoadDone { .. } => {
                 self.loads.insert(node.to_owned(), LoadState::Done);
             }
+            Event::Stopping { .. } if self.loads.contains_key(node) => {
+                self.loads.insert(node.to_owned(), LoadState::Left);
+                self.handed.remove(node);
+                self.forget(node);
+            }
             _ => {}
         }
     }
@@ -241,6 +249,20 @@ impl Known {
         self.loads
             .iter()
             .filter(|(name, state)| **state == LoadState::Running && !self.down.contains(*name))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// The loads that run, or wait for answers.
+    pub fn open_loads(&self) -> Vec<String> {
+        let waits = |name: &String| {
+            let mut sessions = self.open.get(name).into_iter().flat_map(BTreeMap::values);
+            sessions.any(|session| !session.says.is_empty() || !session.reads.is_empty())
+        };
+        self.loads
+            .iter()
+            .filter(|(name, _)| !self.down.contains(*name))
+            .filter(|(name, state)| **state == LoadState::Running || waits(name))
             .map(|(name, _)| name.clone())
             .collect()
     }

@@ -2,7 +2,9 @@
 //!
 //! A run has two halves. First traffic and faults, in the order of time. Then everything is healed
 //! and progress is *demanded*: open messages must be answered and the replicas must come level
-//! within the plan's `settle`. Last, every replica's log is read. Nothing is judged here.
+//! within the plan's `settle`. A load that still has more to say or to hear by then is stopped, and
+//! the replicas get that time anew, for none comes level while messages flow. Last, every replica's
+//! log is read. Nothing is judged here.
 //!
 //! The loop is the same for real processes and for the simulation, and takes its time from the
 //! target alone.
@@ -35,7 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(20);
 
 /// How long the replicas must stay level before that is believed.
-const QUIET: Duration = Duration::from_millis(200);
+pub const QUIET: Duration = Duration::from_millis(200);
+
+/// The longest time that loads may take to leave: they wait a while for what is open.
+const LEAVING: Duration = Duration::from_secs(10);
 
 /// The longest time that reading all logs may take.
 const FINAL_READS: Duration = Duration::from_secs(30);
@@ -199,8 +204,11 @@ impl Run<'_> {
     fn phases(&mut self) -> Result<(), Ended> {
         self.traffic_and_faults()?;
         self.heal_all()?;
-        let deadline = self.target.now() + self.plan.settle;
+        let mut deadline = self.target.now() + self.plan.settle;
         self.drain(deadline)?;
+        if self.stop_loads()? {
+            deadline = self.target.now() + self.plan.settle;
+        }
         self.settle(deadline)?;
         self.final_reads()
     }
@@ -300,6 +308,21 @@ impl Run<'_> {
             self.wait(deadline)?;
         }
         Ok(())
+    }
+
+    /// Stops the loads that still wait for answers, and waits until they left: what is open then is
+    /// unknown, and nothing more is acknowledged to them. Whether there was any.
+    fn stop_loads(&mut self) -> Result<bool, Ended> {
+        let loads = self.known.open_loads();
+        let any = !loads.is_empty();
+        for name in loads {
+            self.target.submit(Op::EndLoad { name });
+        }
+        let until = self.target.now() + LEAVING;
+        while !self.known.open_loads().is_empty() && self.target.now() < until {
+            self.wait(until)?;
+        }
+        Ok(any)
     }
 
     /// Waits until all replicas that are up are level and stay so, and the clients have seen all.

@@ -206,7 +206,10 @@ impl World {
             return;
         };
         let Some(conn) = dial.conn else { return };
-        if self.conns[conn].ends[0].node != dial.from.node || self.conns[conn].broken {
+        let known = &self.conns[conn];
+        // The other end may be gone already, and the news of it came before there was a line to lose.
+        let is_left = !known.open[1];
+        if known.ends[0].node != dial.from.node || known.broken || is_left {
             return self.line_failed(dial.from, dial.line);
         }
         let Some(process) = self.running(dial.from) else {

@@ -3,6 +3,7 @@
 mod acceptors;
 mod clients;
 mod disturbed;
+mod late;
 mod learned;
 mod limits;
 mod log;

@@ -311,6 +311,42 @@ fn an_open_message_is_waited_for_until_the_settle_time_is_over() {
     );
 }
 
+/// 200 messages that take 20 s, and 4 s to settle.
+#[test]
+fn a_load_that_is_not_done_when_the_settle_time_is_over_is_stopped_before_the_logs_are_read() {
+    let plan = plan_of("[{at: 1s, for: 1s, load: {clients: 1}}]", "[]");
+    let mut fake = Fake::new(&plan);
+    fake.backlog = 200;
+    let (lines, outcome) = run_fake(&plan, &mut fake);
+    assert!(matches!(outcome, RunOutcome::Complete));
+    let acked = |line: &&Line| {
+        let Line::Node { what, .. } = line else {
+            return false;
+        };
+        matches!(what, Event::Acked { .. })
+    };
+    assert_eq!(lines.iter().filter(acked).count(), 50);
+    let history = history(&lines);
+    let tail: Vec<&str> = (history.iter().map(String::as_str))
+        .filter(|line| {
+            line.contains("s -- ") || line.contains("Stopping") || line.starts_with("log s1 to")
+        })
+        .collect();
+    assert_eq!(
+        tail,
+        [
+            "0ns -- Run",
+            "2s -- Heal",
+            "2s -- Drain",
+            "6.02s load1 Stopping { reason: \"asked to stop\" }",
+            "6.02s -- Settle",
+            "6.02s -- Converged",
+            "6.22s -- FinalReads",
+            "log s1 to 50",
+        ]
+    );
+}
+
 #[test]
 fn replicas_that_never_come_level_have_not_converged() {
     let plan = plan_of("[{at: 1s, as: ann, say: x}]", "[]");
