@@ -155,6 +155,7 @@ pub fn table(rows: &[Row]) -> String {
     let header = [
         "SYSTEM",
         "CLIENTS",
+        "CONNECTIONS",
         "ACKS/S",
         "P50",
         "P95",
@@ -165,13 +166,14 @@ pub fn table(rows: &[Row]) -> String {
         "MSGS/FSYNC",
         "FDATASYNC",
         "(MIN)",
-        "ACKS/S RATIO",
+        "RATIO",
         "P50 RATIO",
     ];
     let cells = rows.iter().map(|row| {
         vec![
             row.system.to_owned(),
             row.clients.to_string(),
+            format!("{} a server", row.connections),
             format!("{:.0}", row.acks_per_s),
             time(row.p50_us),
             time(row.p95_us),
