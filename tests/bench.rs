@@ -44,7 +44,7 @@ fn a_row_for_each_number_of_clients_and_nothing_is_left() {
         for (name, expected) in [
             ("servers", 3.0),
             ("clients", clients),
-            ("connections", clients),
+            ("connections", 1.0),
             ("in_flight", 1.0),
             ("bytes", 64.0),
             ("elections", 0.0),
@@ -56,9 +56,10 @@ fn a_row_for_each_number_of_clients_and_nothing_is_left() {
         let latencies = ["p50_us", "p95_us", "p99_us", "p999_us", "max_us"];
         let latencies = latencies.map(|name| number(row, name));
         assert!(latencies[0] > 0.0 && latencies.is_sorted(), "{row}");
-        // Every message is synced by every server, perhaps with others.
+        // Every message is synced by every server, perhaps with others. One that was acknowledged at
+        // the beginning may have been synced just before.
         assert!(number(row, "fsyncs_per_s") > 0.0, "{row}");
-        assert!(number(row, "messages_per_fsync") <= clients, "{row}");
+        assert!(number(row, "messages_per_fsync") <= 1.2 * clients, "{row}");
         let (least, middle) = (
             number(row, "fdatasync_min_us"),
             number(row, "fdatasync_p50_us"),
@@ -155,7 +156,7 @@ fn what_cannot_be_measured_is_refused() {
         "--in-flight 65",
         "--bytes 65537",
         "--seconds 0",
-        "--clients 5000",
+        "--connections 5000",
         "--etcd /usr/bin/etcd",
         "--compare zookeeper",
         "--seconds 1 startup",
