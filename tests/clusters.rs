@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Output, Place, finish, nothing_is_left, start_until, wait_until};
+use support::{Output, Place, change_a_byte, finish, nothing_is_left, start_until, wait_until};
 
 /// Two seconds of chat with a server killed and restarted in between.
 const PLAN: &str = "\
@@ -96,16 +96,7 @@ fn check_notices_a_changed_byte_on_a_disk() {
     place
         .run(&["run", "small.yaml", "--out", "run"])
         .expect_code(0);
-    let log = fs::read_dir(place.path().join("run/nodes/s2/log"))
-        .expect("a log")
-        .flatten()
-        .map(|entry| entry.path())
-        .next()
-        .expect("a segment");
-    let mut bytes = fs::read(&log).expect("readable");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(&log, bytes).expect("written");
+    change_a_byte(&place.path().join("run/nodes/s2/log/00000001.log"));
     let check = place.run(&["check", "run"]);
     check.expect_code(1);
     assert!(check.stdout.starts_with("VIOLATED"), "{}", check.stdout);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Place, finish, nothing_is_left, second, wait_until};
+use support::{Place, change_a_byte, finish, nothing_is_left, second, wait_until};
 
 /// It is down already.
 const TWICE: &str = "faults:\n  - {at: 150ms, kill: s3, restart_after: 500ms}\n  \
@@ -136,11 +136,7 @@ fn a_saved_run_is_a_saved_run() {
         .run(&["check", "--model", "log", "run.edn"])
         .expect_code(0);
     // A byte of a disk that is not what it was is noticed.
-    let log = place.path().join("run/nodes/s2/log/00000001.log");
-    let mut bytes = fs::read(&log).expect("a log");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(&log, bytes).expect("written");
+    change_a_byte(&place.path().join("run/nodes/s2/log/00000001.log"));
     let output = place.run(&["check", "run"]);
     let disks = output.stdout.lines().find(|line| line.contains(" disks "));
     assert!(

@@ -200,3 +200,11 @@ pub fn start_until(
     });
     (child, errors)
 }
+
+/// Changes a byte in the middle of what is written in a segment of a log; behind that it is blank.
+pub fn change_a_byte(segment: &Path) {
+    let mut bytes = fs::read(segment).expect("a segment");
+    let written = bytes.iter().rposition(|&byte| byte != 0);
+    bytes[written.expect("something is written") / 2] ^= 1;
+    fs::write(segment, bytes).expect("written");
+}

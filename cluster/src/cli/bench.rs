@@ -9,6 +9,8 @@ const MOST_SERVERS: i64 = 9;
 /// The most messages of one client that may wait for their acknowledgements: more would wait for
 /// their turn in the client.
 const MOST_IN_FLIGHT: i64 = 64;
+/// As many as may come through the balancer's door, and some for others.
+const MOST_CONNECTIONS: i64 = 4000;
 /// The longest text that a server takes.
 const MOST_BYTES: i64 = 65_536;
 
@@ -169,7 +171,7 @@ pub struct ThroughputArgs {
     pub in_flight: u32,
     /// How many connections to each server the clients share; with 1 they are the sessions of one
     /// client process, as a load in a plan is. As many as there are clients: each has its own
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_CONNECTIONS))]
     pub connections: u32,
     /// Measure each row so often, each time a new cluster, and count all as one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]

@@ -16,9 +16,6 @@ use crate::output::{note, print};
 /// What is said in this time after every client was answered once is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// As many as may come through the balancer's door, and some for others.
-const MOST_CONNECTIONS: u32 = 4000;
-
 #[derive(Debug)]
 pub struct Throughput {
     systems: Vec<System>,
@@ -38,16 +35,6 @@ impl Throughput {
             bytes: typed.bytes,
         };
         let shapes: Vec<Shape> = typed.clients.iter().map(shape).collect();
-        if let Some(shape) = shapes
-            .iter()
-            .find(|shape| shape.connections > MOST_CONNECTIONS)
-        {
-            return Err(Failure::Usage(format!(
-                "{} clients with a connection each are more than a balancer takes; let them share \
-                 at most {MOST_CONNECTIONS} with --connections",
-                shape.clients
-            )));
-        }
         Ok(Throughput {
             systems: compared::systems(&typed.compare)?,
             shapes,
