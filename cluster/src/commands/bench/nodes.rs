@@ -40,8 +40,7 @@ pub struct Nodes {
 /// What a node has of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Has {
-    /// Memory, in bytes.
-    pub resident: u64,
+    pub memory: Memory,
     /// Open files and connections.
     pub descriptors: usize,
 }
@@ -235,9 +234,8 @@ impl Nodes {
         Usage(
             nodes
                 .map(|(spec, process)| {
-                    let memory = Memory::of(process.pid()).unwrap_or_default();
                     let has = Has {
-                        resident: memory.resident,
+                        memory: Memory::of(process.pid()).unwrap_or_default(),
                         descriptors: descriptors_of(process.pid()),
                     };
                     (spec.name.clone(), has)
@@ -248,11 +246,9 @@ impl Nodes {
 
     /// The servers, each with what it has of the memory.
     pub fn memory(&self) -> BTreeMap<String, Memory> {
-        let servers = self.nodes.iter().filter(|(spec, _)| spec.name != BALANCER);
-        let memory = |process: &Process| Memory::of(process.pid()).unwrap_or_default();
-        servers
-            .map(|(spec, process)| (spec.name.clone(), memory(process)))
-            .collect()
+        let mut memory = self.usage().each(|has| has.memory);
+        memory.remove(BALANCER);
+        memory
     }
 
     /// How long a client that comes new takes to read the last messages, and then the first.

@@ -191,10 +191,11 @@ impl Spans {
 
     fn tell(&mut self, load: &Load, done: Done, usage: &Usage) -> Result<(), Failure> {
         let now = monotonic();
-        let seconds = (now - self.since).as_secs_f64();
-        if now - self.since < TELL_EVERY {
+        let elapsed = now - self.since;
+        if elapsed < TELL_EVERY {
             return Ok(());
         }
+        let seconds = elapsed.as_secs_f64();
         let (acks, gap) = {
             let tally = load.tally();
             (tally.acks, tally.longest_pause_since(self.since))
@@ -205,8 +206,8 @@ impl Spans {
             longest_gap_ms: gap.as_secs_f64() * 1e3,
             kills: done.kills,
             pauses: done.pauses,
-            resident: usage.each(|usage| usage.resident),
-            descriptors: usage.each(|usage| usage.descriptors),
+            resident: usage.each(|has| has.memory.resident),
+            descriptors: usage.each(|has| has.descriptors),
         };
         (self.since, self.acks) = (now, acks);
         print(&match self.json {
@@ -255,11 +256,12 @@ fn growth(first: &Usage, last: &Usage) -> Vec<String> {
         let Some(before) = first.of(node) else {
             continue;
         };
-        if now.resident > before.resident + MORE_BYTES {
+        let (was, is) = (before.memory.resident, now.memory.resident);
+        if is > was + MORE_BYTES {
             grown.push(format!(
                 "{node} grew from {} MiB to {} MiB",
-                before.resident >> 20,
-                now.resident >> 20
+                was >> 20,
+                is >> 20
             ));
         }
         if now.descriptors > before.descriptors + MORE_DESCRIPTORS {

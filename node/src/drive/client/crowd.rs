@@ -1,6 +1,6 @@
 //! Many clients in one process that say one message after the other and keep no evidence: load for
-//! measurements. They share some [`Host`]s, each with a connection to each server, as
-//! in as many client processes.
+//! measurements. They share some [`Host`]s, each with a connection to each server, as in as many client
+//! processes.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -89,7 +89,7 @@ fn share(all: u32, parts: u32, number: u32) -> u32 {
     all / parts + u32::from(number < all % parts)
 }
 
-/// The sessions of one connection.
+/// The sessions of one host.
 struct Member {
     host: Host,
     connections: Connections,
@@ -146,12 +146,14 @@ impl Member {
                 self.count(now, until.is_some(), &mut *answered);
                 continue;
             }
-            let open = self.open.iter().map(VecDeque::len).sum::<usize>();
-            if until.is_some_and(|until| open == 0 || now >= until) {
-                self.host.leave(now);
-                self.carry_out();
-                tokio::time::sleep(FAREWELL).await;
-                return open as u64;
+            if let Some(until) = until {
+                let open = self.open.iter().map(VecDeque::len).sum::<usize>();
+                if open == 0 || now >= until {
+                    self.host.leave(now);
+                    self.carry_out();
+                    tokio::time::sleep(FAREWELL).await;
+                    return open as u64;
+                }
             }
             let wake = self.host.next_tick(now).min(until.unwrap_or(Duration::MAX));
             tokio::select! {
